@@ -1,0 +1,1 @@
+"""Telefonista: what the rooms share. See docs/ for the map of the house."""

@@ -1,0 +1,71 @@
+"""Names of things, as types, and how ids are made from one another.
+
+Every id that we choose is derived from the call's own (Asterisk's unique id of the citizen's channel, which carries the
+node's `systemname`), so that a leg, a bridge or a playback seen in Asterisk tells which call it belongs to, and so that
+asking twice for the same thing answers "already there" instead of doing it twice.
+"""
+
+import re
+from typing import NewType
+
+CallId = NewType("CallId", str)
+"""One conversation of a citizen with us; equals the id of the citizen's leg and Asterisk's `linkedid`."""
+LegId = NewType("LegId", str)
+BridgeId = NewType("BridgeId", str)
+PlaybackId = NewType("PlaybackId", str)
+RecordingId = NewType("RecordingId", str)
+VisitId = NewType("VisitId", str)
+"""One stay of a call in a queue."""
+OfferId = NewType("OfferId", str)
+AgentId = NewType("AgentId", str)
+QueueName = NewType("QueueName", str)
+LineName = NewType("LineName", str)
+"""A public number, as the organisation calls it (`0800-info`)."""
+RouteName = NewType("RouteName", str)
+"""A trunk, as the answer-seizure ratio sees it."""
+FlowName = NewType("FlowName", str)
+NodeName = NewType("NodeName", str)
+
+NO_CALL = CallId("")
+
+_SUFFIX = re.compile(r"\.([abpvro])([0-9]+)$")
+
+
+def citizen_leg(call: CallId) -> LegId:
+    """The citizen's own leg: its channel began the call and gave it its id."""
+    return LegId(call)
+
+
+def agent_leg(call: CallId, *, n: int) -> LegId:
+    """The leg of the n-th offer of a call (1 for the first)."""
+    return LegId(f"{call}.a{n}")
+
+
+def bridge_id(call: CallId, *, n: int) -> BridgeId:
+    return BridgeId(f"{call}.b{n}")
+
+
+def playback_id(call: CallId, *, n: int) -> PlaybackId:
+    return PlaybackId(f"{call}.p{n}")
+
+
+def visit_id(call: CallId, *, n: int) -> VisitId:
+    return VisitId(f"{call}.v{n}")
+
+
+def offer_id(call: CallId, *, n: int) -> OfferId:
+    return OfferId(f"{call}.o{n}")
+
+
+def recording_id(call: CallId, *, n: int) -> RecordingId:
+    return RecordingId(f"{call}.r{n}")
+
+
+def call_of(name: str) -> CallId:
+    """The call that an id made by the functions above belongs to; a citizen's leg belongs to itself."""
+    return CallId(_SUFFIX.sub("", name))
+
+
+def is_ours(name: str) -> bool:
+    """Whether this id was made by the functions above (and so is not a citizen's own channel)."""
+    return _SUFFIX.search(name) is not None
