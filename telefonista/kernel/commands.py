@@ -1,10 +1,8 @@
 """What is to be done. Frozen, imperative; cores return these and never do them.
 
-A command is executed only after the events that led to it are in the journal. Its failure comes back as an event. Executing
-one twice does no harm: every thing it makes has an id of our own, and Asterisk answers 409 to the second.
+A command is executed only after the events that led to it are in the journal. Its failure comes back as an event.
+Executing one twice does no harm: every thing it makes has an id of our own, and Asterisk answers 409 to the second.
 """
-
-from typing import Union
 
 import msgspec
 
@@ -114,9 +112,19 @@ class SetAgentTimer(msgspec.Struct, frozen=True, kw_only=True):
     after_s: float
 
 
-PbxCommand = Union[  # noqa: UP007 - also used as a value
-    Answer, Play, StopPlayback, StartMusic, StopMusic, Ring, Connect, Disconnect, HangUp, StartRecording, StopRecording,
-]  # fmt: skip
+PbxCommand = (
+    Answer
+    | Play
+    | StopPlayback
+    | StartMusic
+    | StopMusic
+    | Ring
+    | Connect
+    | Disconnect
+    | HangUp
+    | StartRecording
+    | StopRecording
+)
 """Those that Asterisk carries out."""
 
 AnyCommand = PbxCommand | KeepRecording | SetTimer | CancelTimer | SetAgentTimer

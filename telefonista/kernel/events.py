@@ -1,13 +1,11 @@
 """What happened. Frozen, past tense; the journal is a sequence of these, and everything else is a fold of it.
 
-Two kinds, told apart by nothing but who emits them: facts from outside (Asterisk, a timer, a person) and decisions of our
-own cores. Both are journalled; on a restart both are applied and nothing is decided twice. No I/O, no clock: the time of an
-event stands in its `Entry`.
+Two kinds, told apart by nothing but who emits them: facts from outside (Asterisk, a timer, a person) and decisions
+of our own cores. Both are journalled; on a restart both are applied and nothing is decided twice. No I/O, no clock:
+the time of an event stands in its `Entry`.
 """
 
 from enum import StrEnum
-from typing import Union
-
 import msgspec
 
 from telefonista.kernel.ids import (
@@ -357,16 +355,45 @@ class NodeLost(NodeEvent, frozen=True):
     why: str
 
 
-Event = Union[  # noqa: UP007 - msgspec's decoder wants the union as a value
-    CallArrived, DigitPressed, PlaybackEnded, LegRang, LegAnswered, LegEnded, CommandFailed, TimerFired,
-    FlowEntered, NodeEntered, OptionChosen, InputRejected, FlowEnded, HandedOff,
-    VisitStarted, WaitAnnounced, OfferMade, OfferEnded, VisitEnded,
-    ConversationStarted, ConversationEnded,
-    RecordingAsked, RecordingStarted, RecordingStopped, RecordingKept, RecordingFailed,
-    CallLost, CallBroken, CallEnded, ContingencyCallReported,
-    PhoneChanged, AgentTimerFired, PresenceChanged,
-    EngineStarted, EngineStopped, NodeUp, NodeLost,
-]  # fmt: skip
+Event = (
+    CallArrived
+    | DigitPressed
+    | PlaybackEnded
+    | LegRang
+    | LegAnswered
+    | LegEnded
+    | CommandFailed
+    | TimerFired
+    | FlowEntered
+    | NodeEntered
+    | OptionChosen
+    | InputRejected
+    | FlowEnded
+    | HandedOff
+    | VisitStarted
+    | WaitAnnounced
+    | OfferMade
+    | OfferEnded
+    | VisitEnded
+    | ConversationStarted
+    | ConversationEnded
+    | RecordingAsked
+    | RecordingStarted
+    | RecordingStopped
+    | RecordingKept
+    | RecordingFailed
+    | CallLost
+    | CallBroken
+    | CallEnded
+    | ContingencyCallReported
+    | PhoneChanged
+    | AgentTimerFired
+    | PresenceChanged
+    | EngineStarted
+    | EngineStopped
+    | NodeUp
+    | NodeLost
+)
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -377,5 +404,5 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     """When it happened, epoch seconds: Asterisk's own time for what Asterisk told, ours for the rest."""
     left: int = 0
-    """How many entries follow that were written together with this one; a batch cut short by a power cut is dropped whole."""
+    """How many entries follow that were written together with this one; a batch that a power cut cut short is dropped."""
     event: Event

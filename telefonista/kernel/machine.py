@@ -1,9 +1,9 @@
 """State machines as literal tables.
 
 A machine is an `Enum` of states, a frozen value that holds the state and all else there is to know, and a table
-`(state, event type) -> reaction`. A reaction is a function `(value, event, at) -> (value, outputs)`, or LATE (ignored on
-purpose: after a hang-up late events are normal), or IMPOSSIBLE (a defect: that call's session ends, the process does not).
-Every pair stands in the table; `Machine.gaps` proves it, and one parametrised test calls it for each machine.
+`(state, event type) -> reaction`. A reaction is a function `(value, event, at) -> (value, outputs)`, or LATE (ignored
+on purpose: after a hang-up late events are normal), or IMPOSSIBLE (a defect: that call's session ends, the process does
+not). Every pair stands in the table; `Machine.gaps` proves it, and one parametrised test calls it for each machine.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The walls' doors: what the kernel expects of the world, as Protocols. Adapters implement them, fakes obey the same tests."""
+"""What the kernel expects of the world, as Protocols. Adapters implement them; fakes obey the same tests."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -66,8 +66,8 @@ class Pbx(Protocol):
     def up(self) -> bool: ...
 
     def execute(self, commands: Sequence[PbxCommand]) -> None:
-        """Send, in this order, without waiting. A failure comes back through the sink as an event; when the link is down
-        commands are dropped, for the reconciliation that follows asks for what is missing."""
+        """Send, in this order, without waiting. A failure comes back through the sink as an event; when the link is
+        down commands are dropped, for the reconciliation that follows asks for what is missing."""
 
     async def observe(self, *, agents: Iterable[AgentId]) -> Observation:
         """What is alive now. Raises `LinkDown`."""
