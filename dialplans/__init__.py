@@ -1,0 +1,42 @@
+"""What Asterisk is told: the plan as values, rendered, checked, and written into its configuration folder.
+
+Others may use the names below. In: an `AsteriskPlan`. Out: files. This room never talks to a running Asterisk and
+must never import another room, a database or a web framework.
+"""
+
+from __future__ import annotations
+
+from dialplans.core.lint import Finding, lint
+from dialplans.core.model import (
+    AgentAccount,
+    AsteriskPlan,
+    CitizenAccount,
+    Contingency,
+    Folders,
+    Link,
+    Manager,
+    Ports,
+    PublicNumber,
+    Trunk,
+)
+from dialplans.core.render import render_plan
+from dialplans.core.values import PlanError
+from dialplans.service import write_configuration
+
+__all__ = [
+    "AgentAccount",
+    "AsteriskPlan",
+    "CitizenAccount",
+    "Contingency",
+    "Finding",
+    "Folders",
+    "Link",
+    "Manager",
+    "PlanError",
+    "Ports",
+    "PublicNumber",
+    "Trunk",
+    "lint",
+    "render_plan",
+    "write_configuration",
+]

@@ -1,0 +1,393 @@
+"""From a plan to the files that Asterisk reads.
+
+In: an `AsteriskPlan`, and the texts of the hand-written files. Out: file names and their full texts; nothing is written
+here. Values were checked when the plan was made (`values`), so rendering only places them; a dialplan's arguments are
+checked again, since they are made of pieces. Must never import I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from string import Template
+
+from dialplans.core import values
+from dialplans.core.contexts import build_dialplan
+from dialplans.core.model import (
+    AGENTS,
+    CITIZENS,
+    FAILSAFE_QUEUE,
+    MUSIC_CLASS,
+    AgentAccount,
+    AsteriskPlan,
+    CitizenAccount,
+    Context,
+    Dialplan,
+    Expression,
+    Step,
+    Trunk,
+)
+from dialplans.core.values import PlanError
+
+_HEADER = "; Written by telefonista at each start: a change made here is lost.\n"
+
+_Setting = tuple[str, str]
+_Section = tuple[str, Sequence[_Setting]]
+
+FILES_WITH_SECRETS = frozenset({"pjsip.conf", "ari.conf", "websocket_client.conf", "manager.conf"})
+
+
+def render_plan(plan: AsteriskPlan) -> dict[str, str]:
+    """Every file that depends on the plan, by name."""
+    sections: dict[str, list[_Section]] = {
+        "asterisk.conf": _asterisk(plan),
+        "ari.conf": _ari(plan),
+        "http.conf": [("general", [("enabled", "no")])],
+        "manager.conf": _manager(plan),
+        "musiconhold.conf": _music(plan),
+        "pjsip.conf": _pjsip(plan),
+        "queues.conf": _queues(plan),
+        "rtp.conf": [
+            ("general", [("rtpstart", str(plan.ports.rtp_first)), ("rtpend", str(plan.ports.rtp_last))]),
+        ],
+        "websocket_client.conf": _websocket_client(plan),
+    }
+    files = {name: render_sections(found) for name, found in sections.items()}
+    files["extensions.conf"] = render_dialplan(build_dialplan(plan))
+    return files
+
+
+def render_sections(sections: Sequence[_Section]) -> str:
+    """The plain form of Asterisk's files: `[name]` and `key = value` lines. Raises `PlanError` for a value that
+    would not come back as it is."""
+    lines = [_HEADER]
+    for name, settings in sections:
+        lines.append(f"[{name}]\n")
+        for key, value in settings:
+            if any(character in value for character in "\r\n\x00;\\") or value != value.strip():
+                raise PlanError(f"[{name}] {key}: {value!r} would not be read back as it is")
+            lines.append(f"{key} = {value}\n")
+        lines.append("\n")
+    return "".join(lines)
+
+
+def render_dialplan(dialplan: Dialplan) -> str:
+    """The text of `extensions.conf`. Raises `PlanError` for a name or an argument that Asterisk would read otherwise."""
+    lines = [_HEADER, "[general]\nstatic = yes\nwriteprotect = yes\nautofallthrough = yes\n\n"]
+    lines.extend(_context(context) for context in dialplan.contexts)
+    return "".join(lines)
+
+
+def fill_template(text: str, *, plan: AsteriskPlan) -> str:
+    """A hand-written file with its `$name` placeholders replaced (`$$` stands for one dollar).
+
+    Raises `PlanError` when it asks for something that no plan has."""
+    known: Mapping[str, str] = {
+        "node": plan.node,
+        "language": plan.language,
+        "log_folder": plan.folders.log,
+        "run_folder": plan.folders.run,
+    }
+    try:
+        return Template(text).substitute(known)
+    except KeyError as unknown:
+        raise PlanError(f"placeholder ${unknown.args[0]}: there are only {', '.join(sorted(known))}") from None
+    except ValueError as malformed:
+        raise PlanError(f"placeholder: {malformed}") from None
+
+
+def render_step(step: Step) -> str:
+    """`Application(argument,argument)`, each argument checked."""
+    values.word(step.application, what="application")
+    return f"{step.application}({','.join(_argument(step, argument) for argument in step.arguments)})"
+
+
+def _argument(step: Step, argument: str | Expression) -> str:
+    if isinstance(argument, Expression):
+        return values.expression(argument.text, what=f"argument of {step.application}")
+    return values.literal(argument, what=f"argument of {step.application}")
+
+
+def _context(context: Context) -> str:
+    lines = [f"[{values.word(context.name, what='context')}]\n"]
+    for extension in context.extensions:
+        pattern = values.literal(extension.pattern, what=f"extension of {context.name}")
+        for index, step in enumerate(extension.steps):
+            label = "" if step.label is None else f"({values.word(step.label, what='label')})"
+            start = f"exten => {pattern},1{label}" if index == 0 else f" same => n{label}"
+            lines.append(f"{start},{render_step(step)}\n")
+    lines.extend(f"include => {values.word(name, what='included context')}\n" for name in context.includes)
+    lines.append("\n")
+    return "".join(lines)
+
+
+def entity_id(node: str) -> str:
+    """A node's id in ARI's events (`asterisk_id`): a locally administered MAC address made of its name."""
+    digest = hashlib.sha256(node.encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def _asterisk(plan: AsteriskPlan) -> list[_Section]:
+    folders = plan.folders
+    return [
+        (
+            "directories",
+            [
+                ("astetcdir", folders.configuration),
+                ("astmoddir", folders.modules),
+                ("astvarlibdir", folders.library),
+                ("astdbdir", folders.database),
+                ("astkeydir", folders.keys),
+                ("astdatadir", folders.shared),
+                ("astagidir", folders.agi),
+                ("astspooldir", folders.spool),
+                ("astrundir", folders.run),
+                ("astlogdir", folders.log),
+            ],
+        ),
+        (
+            "options",
+            [
+                ("systemname", plan.node),
+                ("defaultlanguage", plan.language),
+                ("documentation_language", "en_US"),
+                ("hideconnect", "yes"),
+                ("transmit_silence", "yes"),
+                ("live_dangerously", "no"),
+                ("disable_remote_console_shell", "yes"),
+                # Otherwise taken from a network card: two nodes on one machine would call themselves the same.
+                ("entityid", entity_id(plan.node)),
+            ],
+        ),
+    ]
+
+
+def _ari(plan: AsteriskPlan) -> list[_Section]:
+    return [
+        ("general", [("enabled", "yes"), ("pretty", "no")]),
+        (
+            plan.link.username,
+            [
+                ("type", "user"),
+                ("read_only", "no"),
+                ("password", plan.link.user_secret),
+                ("password_format", "plain"),
+            ],
+        ),
+        (
+            "engine",
+            [
+                ("type", "outbound_websocket"),
+                ("websocket_client_id", "engine"),
+                ("apps", plan.link.application),
+                ("subscribe_all", "no"),
+                ("local_ari_user", plan.link.username),
+            ],
+        ),
+    ]
+
+
+def _websocket_client(plan: AsteriskPlan) -> list[_Section]:
+    return [
+        (
+            "engine",
+            [
+                ("type", "websocket_client"),
+                ("connection_type", "persistent"),
+                ("uri", plan.link.uri),
+                ("protocols", "ari"),
+                ("username", plan.link.username),
+                ("password", plan.link.password),
+                ("connection_timeout", "500"),
+                ("reconnect_interval", str(plan.link.reconnect_interval_ms)),
+                # How many failures pass between two lines in the log: an engine that is away for long fills no disk.
+                ("reconnect_attempts", "240"),
+                ("tls_enabled", "yes" if plan.link.uri.startswith("wss:") else "no"),
+            ],
+        )
+    ]
+
+
+def _manager(plan: AsteriskPlan) -> list[_Section]:
+    return [
+        (
+            "general",
+            [
+                ("enabled", "yes"),
+                ("webenabled", "no"),
+                ("bindaddr", "127.0.0.1"),
+                ("port", str(plan.ports.manager)),
+                ("displayconnects", "no"),
+                ("timestampevents", "yes"),
+                ("authtimeout", "5"),
+                ("authlimit", "10"),
+            ],
+        ),
+        (
+            plan.manager.username,
+            [
+                ("secret", plan.manager.password),
+                ("deny", "0.0.0.0/0.0.0.0"),
+                ("permit", "127.0.0.1/255.255.255.255"),
+                # FullyBooted, Reload and Shutdown are system events; MixMonitor and StopMixMonitor are call actions.
+                ("read", "system"),
+                ("write", "call,reporting"),
+                ("writetimeout", "1000"),
+            ],
+        ),
+    ]
+
+
+def _music(plan: AsteriskPlan) -> list[_Section]:
+    settings = [("mode", "files"), ("directory", plan.folders.music), ("sort", "alpha")]
+    return [("default", settings), (MUSIC_CLASS, settings)]
+
+
+def _queues(plan: AsteriskPlan) -> list[_Section]:
+    contingency = plan.contingency
+    settings = [
+        ("strategy", "leastrecent"),
+        ("musicclass", MUSIC_CLASS),
+        ("timeout", str(contingency.ring_s)),
+        ("retry", "1"),
+        ("ringinuse", "no"),
+        ("autofill", "yes"),
+        ("autopause", "no"),
+        # A citizen waits even when no agent's telephone is there yet: there is nowhere else to send the call.
+        ("joinempty", "yes"),
+        ("leavewhenempty", "no"),
+        ("setinterfacevar", "yes"),
+        ("setqueueentryvar", "yes"),
+        ("announce-position", "no"),
+        ("announce-holdtime", "no"),
+        ("periodic-announce", contingency.message),
+        ("periodic-announce-frequency", str(contingency.repeat_message_s)),
+        *(("member", f"PJSIP/{agent.agent},0,{agent.agent},PJSIP/{agent.agent}") for agent in plan.agents),
+    ]
+    return [("general", [("persistentmembers", "no"), ("log_membername_as_agent", "yes")]), (FAILSAFE_QUEUE, settings)]
+
+
+def _pjsip(plan: AsteriskPlan) -> list[_Section]:
+    sections: list[_Section] = [
+        (
+            "global",
+            [
+                ("type", "global"),
+                # Agents and carriers may share an address: who proves to be an agent is one, before the address decides.
+                ("endpoint_identifier_order", "auth_username,username,ip"),
+                ("user_agent", "telefonista"),
+            ],
+        ),
+    ]
+    address = plan.ports.sip_address
+    bind = f"[{address}]:{plan.ports.sip}" if ":" in address else f"{address}:{plan.ports.sip}"
+    sections += [
+        (f"transport-{protocol}", [("type", "transport"), ("protocol", protocol), ("bind", bind)])
+        for protocol in ("udp", "tcp")
+    ]
+    for trunk in plan.trunks:
+        sections += _trunk(trunk)
+    for citizen in plan.citizens:
+        sections += _citizen(citizen)
+    for agent in plan.agents:
+        sections += _agent(agent, plan=plan)
+    return sections
+
+
+_MEDIA: tuple[_Setting, ...] = (
+    ("disallow", "all"),
+    # Opus first would move the leg above 8 kHz, where an interleaved recording is written wrong.
+    ("allow", "ulaw,alaw"),
+    ("direct_media", "no"),
+    ("send_connected_line", "no"),
+    ("dtmf_mode", "auto"),
+    ("rtp_symmetric", "yes"),
+    ("rtp_timeout", "60"),
+    ("rtp_timeout_hold", "300"),
+    ("force_rport", "yes"),
+    ("rewrite_contact", "yes"),
+    ("trust_id_inbound", "no"),
+    ("allow_transfer", "no"),
+    ("allow_subscribe", "no"),
+    ("timers", "yes"),
+)
+
+
+def _trunk(trunk: Trunk) -> list[_Section]:
+    return [
+        (
+            trunk.route,
+            [
+                ("type", "endpoint"),
+                ("context", CITIZENS),
+                *_MEDIA,
+                ("set_var", f"TELEFONISTA_ROUTE={trunk.route}"),
+            ],
+        ),
+        (
+            trunk.route,
+            [
+                ("type", "identify"),
+                ("endpoint", trunk.route),
+                ("srv_lookups", "no"),
+                *(("match", address) for address in trunk.addresses),
+            ],
+        ),
+    ]
+
+
+def _credentials(account: str, secret: str) -> _Section:
+    return (account, [("type", "auth"), ("auth_type", "digest"), ("username", account), ("password", secret)])
+
+
+def _contacts(account: str, *, limit: int, qualify_s: int) -> _Section:
+    return (
+        account,
+        [
+            ("type", "aor"),
+            ("max_contacts", str(limit)),
+            ("remove_existing", "yes"),
+            ("minimum_expiration", "30"),
+            ("qualify_frequency", str(qualify_s)),
+            ("qualify_timeout", "3.0"),
+        ],
+    )
+
+
+def _citizen(citizen: CitizenAccount) -> list[_Section]:
+    return [
+        (
+            citizen.account,
+            [
+                ("type", "endpoint"),
+                ("context", CITIZENS),
+                ("auth", citizen.account),
+                ("aors", citizen.account),
+                ("callerid", f"<{citizen.caller_number}>"),
+                *_MEDIA,
+                ("set_var", f"TELEFONISTA_ROUTE={citizen.route}"),
+            ],
+        ),
+        _credentials(citizen.account, citizen.secret),
+        _contacts(citizen.account, limit=1, qualify_s=0),
+    ]
+
+
+def _agent(agent: AgentAccount, *, plan: AsteriskPlan) -> list[_Section]:
+    return [
+        (
+            agent.agent,
+            [
+                ("type", "endpoint"),
+                ("context", AGENTS),
+                ("auth", agent.agent),
+                ("aors", agent.agent),
+                # With a number of its own an endpoint's From header is never believed.
+                ("callerid", f'"{agent.title or agent.agent}" <{agent.agent}>'),
+                *_MEDIA,
+                ("set_var", "TELEFONISTA_ROUTE=interno"),
+            ],
+        ),
+        _credentials(agent.agent, agent.secret),
+        _contacts(agent.agent, limit=plan.contacts_per_agent, qualify_s=plan.qualify_s),
+    ]
