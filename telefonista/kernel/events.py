@@ -6,6 +6,7 @@ the time of an event stands in its `Entry`.
 """
 
 from enum import StrEnum
+
 import msgspec
 
 from telefonista.kernel.ids import (
@@ -205,8 +206,18 @@ class OfferMade(CallEvent, frozen=True):
     offer: OfferId
     agent: AgentId
     leg: LegId
+    """The leg by which the agent will be reached."""
+    ring_s: float = 15.0
+    """How long the agent's phone rings before the offer goes to somebody else."""
     passed_over: dict[str, str] = {}
     """Why not each of the queue's other agents."""
+
+
+class AgentRang(CallEvent, frozen=True):
+    """The phone of the agent to whom a contact is offered is ringing."""
+
+    offer: OfferId
+    agent: AgentId
 
 
 class OfferEnded(CallEvent, frozen=True):
@@ -276,6 +287,10 @@ class CallBroken(CallEvent, frozen=True):
     """A core met an event that its table calls impossible: a defect; this call ends, the others go on."""
 
     why: str
+
+
+class CallStopped(CallEvent, frozen=True):
+    """The engine is being stopped on purpose, and this call with it."""
 
 
 class CallEnded(CallEvent, frozen=True):
@@ -373,6 +388,7 @@ Event = (
     | VisitStarted
     | WaitAnnounced
     | OfferMade
+    | AgentRang
     | OfferEnded
     | VisitEnded
     | ConversationStarted
@@ -384,6 +400,7 @@ Event = (
     | RecordingFailed
     | CallLost
     | CallBroken
+    | CallStopped
     | CallEnded
     | ContingencyCallReported
     | PhoneChanged
@@ -404,5 +421,5 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     """When it happened, epoch seconds: Asterisk's own time for what Asterisk told, ours for the rest."""
     left: int = 0
-    """How many entries follow that were written together with this one; a batch that a power cut cut short is dropped."""
+    """How many entries follow that were written together with this one; a batch cut short by a power cut is dropped."""
     event: Event

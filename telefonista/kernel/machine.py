@@ -39,6 +39,15 @@ class Impossible(Exception):
     """An event met a state in which it cannot happen."""
 
 
+def rows(
+    states: type[Enum], by_event: Mapping[type, tuple[Reaction[V] | Exempt, ...]]
+) -> dict[tuple[Any, type], Reaction[V] | Exempt]:
+    """A table written as a row per event with one cell per state, in the order in which the states are defined."""
+    return {
+        (state, event): cell for event, cells in by_event.items() for state, cell in zip(states, cells, strict=True)
+    }
+
+
 class Machine(Generic[V]):
     """A checked table. `trace`, when set, is called with one line per transition."""
 

@@ -16,8 +16,8 @@ class Room(Protocol):
 
     `handle` applies one journalled event to the room's state and returns what follows. On a restart it is called with
     every journalled event in order and what it returns is thrown away, for that stands in the journal too; so it must
-    decide nothing by anything but its state and the entry. `resume` returns what must be done again after a restart or a
-    gap in the link (timers, sounds that should be playing, phones that should be ringing).
+    decide nothing by anything but its state and the entry. `resume` returns what must be done again after a restart
+    or a gap in the link (timers, sounds that should be playing, phones that should be ringing).
     """
 
     @property
