@@ -22,7 +22,6 @@ from dialplans.core.model import (
     Step,
     Target,
     assign,
-    goto,
     goto_if,
     hang_up,
     joined,

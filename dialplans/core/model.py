@@ -198,7 +198,7 @@ class Ports:
         values.port(self.rtp_first, what="first RTP port")
         values.port(self.rtp_last, what="last RTP port")
         if self.rtp_last - self.rtp_first < 3:
-            raise PlanError(f"RTP ports {self.rtp_first} to {self.rtp_last}: a call needs two ports for each of two legs")
+            raise PlanError(f"RTP ports {self.rtp_first} to {self.rtp_last}: two legs need two ports each")
         values.address(self.sip_address, what="SIP address")
 
 
@@ -268,7 +268,7 @@ class Contingency:
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Every folder that Asterisk uses. `modules` and `shared` belong to the program, the others to this installation."""
+    """Every folder that Asterisk uses. `modules` and `shared` belong to the program, the others to the installation."""
 
     modules: str
     shared: str

@@ -72,7 +72,7 @@ def render_sections(sections: Sequence[_Section]) -> str:
 
 
 def render_dialplan(dialplan: Dialplan) -> str:
-    """The text of `extensions.conf`. Raises `PlanError` for a name or an argument that Asterisk would read otherwise."""
+    """The text of `extensions.conf`. Raises `PlanError` for what Asterisk would read otherwise."""
     lines = [_HEADER, "[general]\nstatic = yes\nwriteprotect = yes\nautofallthrough = yes\n\n"]
     lines.extend(_context(context) for context in dialplan.contexts)
     return "".join(lines)
@@ -273,7 +273,7 @@ def _pjsip(plan: AsteriskPlan) -> list[_Section]:
             "global",
             [
                 ("type", "global"),
-                # Agents and carriers may share an address: who proves to be an agent is one, before the address decides.
+                # Agents and carriers may share an address: who proves to be an agent is one, whatever the address.
                 ("endpoint_identifier_order", "auth_username,username,ip"),
                 ("user_agent", "telefonista"),
             ],
