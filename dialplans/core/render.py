@@ -229,9 +229,9 @@ def _manager(plan: AsteriskPlan) -> list[_Section]:
                 ("secret", plan.manager.password),
                 ("deny", "0.0.0.0/0.0.0.0"),
                 ("permit", "127.0.0.1/255.255.255.255"),
-                # FullyBooted, Reload and Shutdown are system events; MixMonitor and StopMixMonitor are call actions.
+                # MixMonitor, StopMixMonitor and CoreStatus want no more; originating, commands and files stay closed.
                 ("read", "system"),
-                ("write", "call,reporting"),
+                ("write", "system"),
                 ("writetimeout", "1000"),
             ],
         ),
