@@ -6,6 +6,7 @@ Blocking: prepare() runs before calls are taken; afterwards a look-up is a few m
 another room.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -14,7 +15,6 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from ivr.core.waveform import (
     resample,
     trim,
 )
+from telefonista.kernel.commands import Prompt
 
 _SOUND_MADE_AS = "1"  # part of each cache key: raise it when the processing in ivr.core.waveform changes audibly
 _HEADER_BYTES = 4096  # a WAV header is 44 bytes; studio programs put descriptions before the sound
@@ -44,6 +45,10 @@ class SynthesisFailed(Exception):
     """No sound could be made of a text; the message is one line that says which and why."""
 
 
+class UnspeakablePrompt(ValueError):
+    """A prompt that no library could find a sound for; the message is one line."""
+
+
 class UnspeakablePath(ValueError):
     """A folder whose name Asterisk would misread inside a media URI; the message says which sign and what to do."""
 
@@ -56,25 +61,6 @@ class Synthesiser(Protocol):
 
     def synthesise(self, text: str, *, language: str, target: Path) -> None:
         """Write `text`, spoken, into `target` as a PCM WAV file of any rate. Blocking. Raises SynthesisFailed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A text to be spoken; a recording called `name`, where there is one, is played in its place."""
-
-    text: str
-    name: str | None = None
-    language: str = "es"
-
-    def __post_init__(self) -> None:
-        if not self.text.strip():
-            raise ValueError("a prompt needs a text, if only for those who read the flow")
-        if self.name is not None and not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"{self.name!r} cannot name a recording: small letters a-z, digits, - and _ only, 64 at most"
-            )
-        if not _LANGUAGE.fullmatch(self.language):
-            raise ValueError(f"{self.language!r} is not a language such as es or es-UY")
 
 
 class EspeakSynthesiser:
@@ -139,26 +125,36 @@ class PromptLibrary:
         self._synthesiser = synthesiser
         self._cache_folder.mkdir(parents=True, exist_ok=True)
 
-    def prompt_path(self, text: str, *, name: str | None = None, language: str = "es") -> Path:
+    def path(self, prompt: Prompt) -> Path:
         """The WAV file to play, spoken now where it is not there yet, which blocks for about 0.1 s.
 
         A recording in another format than the telephone's is used from the next prepare() on; until then, and where
-        it is unreadable, the synthetic voice speaks. Raises SynthesisFailed, and ValueError for a bad name.
+        it is unreadable, the synthetic voice speaks. Raises SynthesisFailed, and UnspeakablePrompt as check() does.
         """
-        prompt = Prompt(text, name, language)
+        check(prompt)
         return self._found(prompt) or self._speak(prompt)
 
-    def sound_uri(self, text: str, *, name: str | None = None, language: str = "es") -> str:
-        """As prompt_path, in the form that ARI's `media` takes: without the extension, which Asterisk adds itself."""
-        return f"sound:{self.prompt_path(text, name=name, language=language).with_suffix('')}"
+    def uri(self, prompt: Prompt) -> str:
+        """As path(), in the form that ARI's `media` takes: without the extension, which Asterisk adds itself."""
+        return f"sound:{self.path(prompt).with_suffix('')}"
+
+    def prompt_path(self, text: str, *, name: str = "", language: str = "es") -> Path:
+        """path() of a prompt given by its parts."""
+        return self.path(Prompt(text, language, name))
+
+    def sound_uri(self, text: str, *, name: str = "", language: str = "es") -> str:
+        """uri() of a prompt given by its parts."""
+        return self.uri(Prompt(text, language, name))
 
     def prepare(self, prompts: Iterable[Prompt], *, report: Callable[[str], None]) -> int:
         """Make all that is missing, two at a time; the number made. A second run only looks, and reports nothing.
 
         A recording that cannot be played is reported, and spoken by the synthetic voice instead.
-        Raises SynthesisFailed at the first that fails; those already made stay.
+        Raises UnspeakablePrompt before anything is made, SynthesisFailed at the first that fails; those made stay.
         """
         wanted = tuple(dict.fromkeys(prompts))
+        for prompt in wanted:
+            check(prompt)
         made = sum(self._convert(prompt, report=report) for prompt in wanted)
         # Two prompts may share one text under two names: one file.
         missing = {self._synthesised_path(prompt): prompt for prompt in wanted if self._found(prompt) is None}
@@ -180,17 +176,17 @@ class PromptLibrary:
 
     def _found(self, prompt: Prompt) -> Path | None:
         recording = self._recording(prompt)
-        if recording is not None:
-            if _plays_as_it_is(recording):
+        # Somebody may be replacing the recording at this moment, or have made it unreadable: the voice speaks then.
+        with contextlib.suppress(OSError):
+            if recording is not None and _plays_as_it_is(recording):
                 return recording
-            converted = self._converted_path(recording)
-            if _is_sound_file(converted):
+            if recording is not None and _is_sound_file(converted := self._converted_path(recording)):
                 return converted
         path = self._synthesised_path(prompt)
         return path if _is_sound_file(path) else None
 
     def _recording(self, prompt: Prompt) -> Path | None:
-        if prompt.name is None:
+        if not prompt.name:
             return None
         path = self._recordings_folder / f"{prompt.name}.wav"
         return path if path.is_file() else None
@@ -198,9 +194,11 @@ class PromptLibrary:
     def _convert(self, prompt: Prompt, *, report: Callable[[str], None]) -> bool:
         """Whether a copy in the telephone's format had to be made, and was, of a recording in another format."""
         recording = self._recording(prompt)
-        if recording is None or _plays_as_it_is(recording):
+        if recording is None:
             return False
         try:
+            if _plays_as_it_is(recording):
+                return False
             path = self._converted_path(recording)
             if _is_sound_file(path):
                 return False
@@ -235,6 +233,18 @@ class PromptLibrary:
         return path
 
 
+def check(prompt: Prompt) -> None:
+    """Raises UnspeakablePrompt where there is no text, or where the name or the language could not be one."""
+    if not prompt.text.strip():
+        raise UnspeakablePrompt("a prompt needs a text, if only for those who read the flow")
+    if prompt.name and not _NAME.fullmatch(prompt.name):
+        raise UnspeakablePrompt(
+            f"{_short(prompt.name)!r} cannot name a recording: small letters a-z, digits, - and _ only, 64 at most"
+        )
+    if not _LANGUAGE.fullmatch(prompt.language):
+        raise UnspeakablePrompt(f"{_short(prompt.language)!r} is not a language such as es or es-UY")
+
+
 def speakable_folder(folder: Path) -> Path:
     """The folder as an absolute path that Asterisk takes inside a media URI. Raises UnspeakablePath.
 
@@ -257,11 +267,8 @@ def _is_sound_file(path: Path) -> bool:
 
 
 def _plays_as_it_is(recording: Path) -> bool:
-    try:
-        with recording.open("rb") as reader:
-            return fits_telephone(reader.read(_HEADER_BYTES)) and _is_sound_file(recording)
-    except OSError:
-        return False
+    with recording.open("rb") as reader:
+        return fits_telephone(reader.read(_HEADER_BYTES)) and _is_sound_file(recording)
 
 
 def write_whole(path: Path, content: bytes) -> None:

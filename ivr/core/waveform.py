@@ -23,7 +23,11 @@ _KAISER_BETA = 4.55  # 50 dB of stop band; speech itself is 20 dB down where tha
 _ZERO_CROSSINGS = 12
 _CUTOFF_SHARE = 0.92  # of the lower Nyquist frequency: 3,680 Hz for a telephone
 _FRAME_S = 0.01
+# Python's own reader answers some damaged chunk sizes with a bare RuntimeError.
+_DAMAGE = (wave.Error, EOFError, struct.error, RuntimeError)
 _FADE_S = 0.005
+_LEVEL_ROUNDS = 8
+_LEVEL_TOLERANCE_DB = 0.1
 _QUIET_BELOW_LOUDEST_DB = 42.0
 
 
@@ -49,8 +53,8 @@ def decode_wav(content: bytes) -> Sound:
         with wave.open(io.BytesIO(_plainly_pcm(content)), "rb") as reader:
             channels, width, rate_hz = reader.getnchannels(), reader.getsampwidth(), reader.getframerate()
             frames = reader.readframes(reader.getnframes())
-    except (wave.Error, EOFError, struct.error) as refusal:
-        raise NotSound(f"not a PCM WAV file ({refusal or 'it ends too early'})") from refusal
+    except _DAMAGE as refusal:
+        raise NotSound(f"not a PCM WAV file ({str(refusal) or 'it ends too early'})") from refusal
     if rate_hz < 1:
         raise NotSound("its header gives no sample rate")
     frames = frames[: len(frames) - len(frames) % (width * channels)]
@@ -80,7 +84,7 @@ def fits_telephone(content: bytes) -> bool:
     try:
         with wave.open(io.BytesIO(content), "rb") as reader:
             return (reader.getnchannels(), reader.getsampwidth(), reader.getframerate()) == (1, 2, TELEPHONE_RATE_HZ)
-    except (wave.Error, EOFError, struct.error):
+    except _DAMAGE:
         return False
 
 
@@ -97,7 +101,7 @@ def resample(sound: Sound, *, rate_hz: int = TELEPHONE_RATE_HZ) -> Sound:
     reach = len(phases[0]) // 2
     padding = (0.0,) * reach
     padded = (*padding, *sound.samples, *padding)
-    count = max(1, len(sound.samples) * up // down)
+    count = max(1, round(len(sound.samples) * up / down))
     converted: list[float] = []
     for index in range(count):
         whole, phase = divmod(index * down, up)
@@ -144,11 +148,14 @@ def even_level(sound: Sound, *, target_dbfs: float = -19.0, peak_dbfs: float = -
     ceiling = 10 ** (peak_dbfs / 20)
     gain_db = target_dbfs - loudness
     shaped = sound.samples
-    # Rounding off takes a little level away; two more rounds give it back to within a tenth of a decibel.
-    for _ in range(3):
+    # Rounding off takes a little level away, which the next round gives back: two rounds do for a voice.
+    for _ in range(_LEVEL_ROUNDS):
         gain = 10 ** (gain_db / 20)
         shaped = tuple(_rounded_off(sample * gain, ceiling) for sample in sound.samples)
-        gain_db += target_dbfs - level_dbfs(shaped)
+        lacking_db = target_dbfs - level_dbfs(shaped)
+        if abs(lacking_db) < _LEVEL_TOLERANCE_DB:
+            break
+        gain_db += lacking_db
     return Sound(shaped, sound.rate_hz)
 
 
