@@ -18,10 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from pydub import AudioSegment
+from typing import Any, BinaryIO
 
 SILENCE_DBFS = -100.0
 """The level of a channel on which there was nothing: a number that SQL and JSON can hold, unlike minus infinity."""
@@ -232,10 +229,11 @@ def _written_whole(target: Path) -> Iterator[Path]:
         raise
 
 
-def _pydub() -> "type[AudioSegment]":
-    """pydub's only class. Imported late because it looks for ffmpeg at import, and warns when it is not there.
+def _pydub() -> Any:
+    """pydub's AudioSegment class, which has no types.
 
-    ffmpeg is for compressed formats, which are never given to it here.
+    Imported late because pydub looks for ffmpeg at import, and warns when it is not there: that is for compressed
+    formats, which are never given to it here.
     """
     import warnings
 

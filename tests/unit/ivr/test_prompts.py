@@ -184,6 +184,7 @@ def test_recording_made_by_a_person_wins_over_the_voice(
     hum(recording, rate_hz=8000)
     assert library.path(WELCOME) == recording
     assert library.uri(WELCOME) == f"sound:{home.recordings}/bienvenida"
+    assert library.prepare([WELCOME], report=lambda line: None) == 0
     recording.unlink()
     assert library.path(WELCOME).parent == home.cache
 
