@@ -32,7 +32,8 @@ from dialplans.core.model import (
 GREETING_NUMBER = "*99"
 
 _UNIQUE_ID = Expression("${UNIQUEID}")
-_NOW = Expression("${EPOCH}")
+# Without a time STRFTIME takes now, and unlike EPOCH it has milliseconds.
+_NOW = Expression("${STRFTIME(,,%s.%3q)}")
 
 
 def build_dialplan(plan: AsteriskPlan) -> Dialplan:
@@ -81,8 +82,9 @@ def _contingency(plan: AsteriskPlan) -> Extension:
         "s",
         (
             on_hang_up(Target(CONTINGENCY_RECORD, "s")),
-            Step("Answer"),
+            # Noted before, since Answer() sends its 200 at once and then waits up to half a second for sound.
             assign("TELEFONISTA_ANSWERED", _NOW),
+            Step("Answer"),
             assign("TELEFONISTA_CITIZEN_SOUND", joined(_UNIQUE_ID, "-citizen.wav")),
             assign("TELEFONISTA_AGENT_SOUND", joined(_UNIQUE_ID, "-agent.wav")),
             # One file per direction, named by an id that Asterisk made: never by what the caller sent.
@@ -96,6 +98,7 @@ def _contingency(plan: AsteriskPlan) -> Extension:
                 ),
             ),
             Step("Playback", (contingency.message,)),
+            assign("TELEFONISTA_QUEUE", FAILSAFE_QUEUE),
             assign("TELEFONISTA_QUEUED", _NOW),
             Step("Queue", (FAILSAFE_QUEUE, "", "", "", str(contingency.waiting_limit_s))),
             # Reached only by a citizen for whom nobody came in time; say the same thing once more before ending.

@@ -115,7 +115,7 @@ class AsteriskProcess:
             return False
         if self._child is not None and self._child.pid == self._identity.pid:
             return self._child.poll() is None
-        return _identity(self._identity.pid) == self._identity and self._is_ours(self._identity.pid)
+        return _identity(self._identity.pid) == self._identity
 
     async def wait_ready(self, timeout_s: float = 30.0) -> float:
         """Wait until it takes calls; returns the seconds that took.
@@ -314,9 +314,11 @@ def _identity(pid: int) -> _Identity | None:
     try:
         # The name in parentheses may hold blanks and parentheses: fields are counted after the last one (proc(5)).
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # Its first thread may be a zombie while others still end, and hold the ports; nobody may ever reap it.
+        gone = fields[0] == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except OSError:
         return None
-    return None if fields[0] == "Z" else _Identity(pid, fields[19])
+    return None if gone else _Identity(pid, fields[19])
 
 
 def _signal(identity: _Identity, number: signal.Signals) -> None:
