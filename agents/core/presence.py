@@ -1,18 +1,18 @@
 """One agent's presence: offline, ready, reserved, ringing, talking, wrapping up, or busy with what is not ours.
 
-Comes in: what the phone is, and the offers and conversations of calls. Goes out: `PresenceChanged`, which holds all that
-is to know, and the timer that ends wrap-up. Reservation happens by applying `OfferMade`: an agent who is not ready cannot
-be reserved, so that no order of events gives two contacts to one agent.
+Comes in: what the phone is, and the offers and conversations of calls. Goes out: `PresenceChanged`, which holds all
+that is to know, and the timer that ends wrap-up. Reservation happens by applying `OfferMade`: an agent who is not ready
+cannot be reserved, so that no order of events gives two contacts to one agent.
 """
 
 import msgspec
 
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
+    AgentRang,
     AgentTimerFired,
     ConversationEnded,
     ConversationStarted,
-    AgentRang,
     OfferEnded,
     OfferMade,
     OfferOutcome,

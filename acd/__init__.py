@@ -1,0 +1,9 @@
+"""Who gets which contact, when. The rest of the house uses the names below and no others."""
+
+from acd.core.desk import Desk
+from acd.core.policy import QueuePolicy
+from acd.core.visit import MACHINE as VISIT_MACHINE
+from acd.core.wait import MACHINE as WAIT_MACHINE
+from acd.service import AcdService
+
+__all__ = ["VISIT_MACHINE", "WAIT_MACHINE", "AcdService", "Desk", "QueuePolicy"]

@@ -1,0 +1,128 @@
+"""What a waiting citizen hears: an announcement, then music, then an announcement again, until the stay is over.
+
+An announcement never delays a connection: the end of the stay stops whatever plays. The desk, which knows the position,
+makes the announcement that a state of DUE asks for.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StartMusic, StopMusic, StopPlayback
+from telefonista.kernel.events import PlaybackEnded, TimerFired, VisitEnded, WaitAnnounced
+from telefonista.kernel.ids import CallId, PlaybackId, citizen_leg
+from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
+
+ANNOUNCE_TIMER = "visit.announce"
+FIRST_PLAYBACK = 1001
+"""Playbacks of one call are numbered; those below are the flow's."""
+GUARD_S = 60.0
+"""After this long an announcement counts as played even if nobody said so: no citizen is left in silence."""
+
+
+class WaitState(StrEnum):
+    DUE = "due"
+    ANNOUNCING = "announcing"
+    MUSIC = "music"
+    OVER = "over"
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    call: CallId
+    music: str
+    announce_every_s: float
+    position_prompts: tuple[Prompt, ...] = ()
+    """What the announcement under way says; filled by the desk before `WaitAnnounced` is applied."""
+    state: WaitState = WaitState.DUE
+    playback: PlaybackId | None = None
+    announcements: int = 0
+    next_at: float = 0.0
+    token: int = 0
+
+
+Step = tuple[Wait, list[Output]]
+
+
+def _announced(wait: Wait, event: WaitAnnounced, at: float) -> Step:
+    token = wait.token + 1
+    announcing = msgspec.structs.replace(
+        wait,
+        state=WaitState.ANNOUNCING,
+        playback=event.playback,
+        announcements=wait.announcements + 1,
+        token=token,
+        next_at=at + GUARD_S,
+    )
+    outputs: list[Output] = [] if wait.announcements == 0 else [StopMusic(call=wait.call, leg=citizen_leg(wait.call))]
+    return announcing, [
+        *outputs,
+        Play(
+            call=wait.call,
+            leg=citizen_leg(wait.call),
+            playback=event.playback,
+            prompts=wait.position_prompts,
+        ),
+        SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=GUARD_S),
+    ]
+
+
+def _to_music(wait: Wait, *, at: float) -> Step:
+    token = wait.token + 1
+    listening = msgspec.structs.replace(
+        wait, state=WaitState.MUSIC, playback=None, token=token, next_at=at + wait.announce_every_s
+    )
+    return listening, [
+        StartMusic(call=wait.call, leg=citizen_leg(wait.call), music=wait.music),
+        SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=wait.announce_every_s),
+    ]
+
+
+def _playback_ended(wait: Wait, event: PlaybackEnded, at: float) -> Step:
+    return (wait, []) if event.playback != wait.playback else _to_music(wait, at=at)
+
+
+def _guard_fired(wait: Wait, event: TimerFired, at: float) -> Step:
+    if event.key != ANNOUNCE_TIMER or event.token != wait.token:
+        return wait, []
+    assert wait.playback is not None
+    listening, outputs = _to_music(wait, at=at)
+    return listening, [StopPlayback(call=wait.call, playback=wait.playback), *outputs]
+
+
+def _announcement_due(wait: Wait, event: TimerFired, at: float) -> Step:
+    if event.key != ANNOUNCE_TIMER or event.token != wait.token:
+        return wait, []
+    return msgspec.structs.replace(wait, state=WaitState.DUE), []
+
+
+def _over(wait: Wait, event: VisitEnded, at: float) -> Step:
+    outputs: list[Output] = [CancelTimer(call=wait.call, key=ANNOUNCE_TIMER)]
+    if wait.state is WaitState.ANNOUNCING:
+        assert wait.playback is not None
+        outputs.append(StopPlayback(call=wait.call, playback=wait.playback))
+    elif wait.state is WaitState.MUSIC:
+        outputs.append(StopMusic(call=wait.call, leg=citizen_leg(wait.call)))
+    return msgspec.structs.replace(wait, state=WaitState.OVER), outputs
+
+
+def resume(wait: Wait, *, at: float) -> list[Output]:
+    """After a restart: music that plays goes on by itself; an announcement may have been cut, so it ends soon."""
+    if wait.state is WaitState.MUSIC:
+        left_s = max(1.0, wait.next_at - at)
+        music: list[Output] = [StartMusic(call=wait.call, leg=citizen_leg(wait.call), music=wait.music)]
+        return [*music, SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
+    if wait.state is WaitState.ANNOUNCING:
+        return [SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=1.0)]
+    return []
+
+
+_: Exempt = LATE
+X: Exempt = IMPOSSIBLE
+_TABLE: dict[type, tuple[Reaction[Wait] | Exempt, ...]] = {
+    # columns: due, announcing, music, over
+    WaitAnnounced: (_announced, X, X, _),
+    PlaybackEnded: (_, _playback_ended, _, _),
+    TimerFired: (_, _guard_fired, _announcement_due, _),
+    VisitEnded: (_over, _over, _over, X),
+}
+MACHINE: Machine[Wait] = Machine("acd.wait", states=WaitState, events=_TABLE, table=rows(WaitState, _TABLE))

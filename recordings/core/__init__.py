@@ -1,0 +1,1 @@
+"""Pure: what becomes of the recording of one conversation."""

@@ -1,0 +1,106 @@
+"""One conversation's recording: asked for, running, stopped, then kept or failed.
+
+Asterisk writes what the citizen sent and heard, a file each, and goes on doing so while the engine is dead. When the
+citizen's leg is gone the files are closed; a little later they are joined and measured off this path.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from telefonista.kernel.commands import KeepRecording, SetTimer, StartRecording
+from telefonista.kernel.events import (
+    CallEnded,
+    LegEnded,
+    RecordingAsked,
+    RecordingFailed,
+    RecordingKept,
+    RecordingStarted,
+    RecordingStopped,
+    TimerFired,
+)
+from telefonista.kernel.ids import CallId, RecordingId, citizen_leg
+from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
+
+SETTLE_TIMER = "recording.settle"
+SETTLE_S = 2.0
+"""Asterisk closes the files a moment after the channel is gone and does not say when; joining looks at what is there."""
+
+
+class RecordingState(StrEnum):
+    ASKED = "asked"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    KEPT = "kept"
+    FAILED = "failed"
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    call: CallId
+    recording: RecordingId
+    state: RecordingState = RecordingState.ASKED
+
+
+Step = tuple[Recording, list[Output]]
+
+
+def _asked(recording: Recording, event: RecordingAsked, at: float) -> Step:
+    return recording, [start(recording)]
+
+
+def start(recording: Recording) -> StartRecording:
+    return StartRecording(call=recording.call, leg=citizen_leg(recording.call), recording=recording.recording)
+
+
+def _started(recording: Recording, event: RecordingStarted, at: float) -> Step:
+    return msgspec.structs.replace(recording, state=RecordingState.RUNNING), []
+
+
+def _leg_ended(recording: Recording, event: LegEnded, at: float) -> Step:
+    if event.leg != citizen_leg(recording.call):
+        return recording, []
+    return recording, [RecordingStopped(call=recording.call, recording=recording.recording)]
+
+
+def _call_ended(recording: Recording, event: CallEnded, at: float) -> Step:
+    return recording, [RecordingStopped(call=recording.call, recording=recording.recording)]
+
+
+def settle(recording: Recording) -> SetTimer:
+    return SetTimer(call=recording.call, key=SETTLE_TIMER, token=0, after_s=SETTLE_S)
+
+
+def _stopped(recording: Recording, event: RecordingStopped, at: float) -> Step:
+    return msgspec.structs.replace(recording, state=RecordingState.STOPPED), [settle(recording)]
+
+
+def _settled(recording: Recording, event: TimerFired, at: float) -> Step:
+    if event.key != SETTLE_TIMER:
+        return recording, []
+    return recording, [KeepRecording(call=recording.call, recording=recording.recording)]
+
+
+def _kept(recording: Recording, event: RecordingKept, at: float) -> Step:
+    return msgspec.structs.replace(recording, state=RecordingState.KEPT), []
+
+
+def _failed(recording: Recording, event: RecordingFailed, at: float) -> Step:
+    return msgspec.structs.replace(recording, state=RecordingState.FAILED), []
+
+
+_: Exempt = LATE
+X: Exempt = IMPOSSIBLE
+_TABLE: dict[type, tuple[Reaction[Recording] | Exempt, ...]] = {
+    # columns: asked, running, stopped, kept, failed
+    RecordingAsked: (_asked, X, X, X, X),
+    RecordingStarted: (_started, _, _, _, _),
+    LegEnded: (_leg_ended, _leg_ended, _, _, _),
+    CallEnded: (_call_ended, _call_ended, _, _, _),
+    RecordingStopped: (_stopped, _stopped, _, _, _),
+    TimerFired: (_, _, _settled, _, _),
+    RecordingKept: (X, X, _kept, _, _),
+    RecordingFailed: (_failed, _failed, _failed, _, _),
+}
+MACHINE: Machine[Recording] = Machine(
+    "recording", states=RecordingState, events=_TABLE, table=rows(RecordingState, _TABLE)
+)

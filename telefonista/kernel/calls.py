@@ -1,0 +1,46 @@
+"""All calls that are open: the kernel's own room."""
+
+from collections.abc import Mapping, Sequence
+
+from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, Call, CallState, begin
+from telefonista.kernel.commands import HangUp, SetTimer
+from telefonista.kernel.events import CallArrived, CallEvent, Entry
+from telefonista.kernel.ids import CallId
+from telefonista.kernel.machine import Output
+
+
+class Calls:
+    """A `Room` that holds each open call and steps it."""
+
+    consumes: frozenset[type] = frozenset({CallArrived, *MACHINE.events})
+
+    def __init__(self) -> None:
+        self._calls: dict[CallId, Call] = {}
+
+    @property
+    def open(self) -> Mapping[CallId, Call]:
+        return self._calls
+
+    def handle(self, entry: Entry) -> Sequence[Output]:
+        event = entry.event
+        assert isinstance(event, CallEvent)
+        known = self._calls.get(event.call)
+        if isinstance(event, CallArrived):
+            if known is not None:
+                return ()
+            self._calls[event.call], outputs = begin(event, at=entry.at)
+            return outputs
+        if known is None:
+            return ()
+        self._calls[event.call], outputs = MACHINE.step(known, event, at=entry.at)
+        return outputs
+
+    def resume(self, call: CallId, *, at: float) -> Sequence[Output]:
+        known = self._calls.get(call)
+        if known is None or known.state is not CallState.CLEARING:
+            return ()
+        hang_ups: list[Output] = [HangUp(call=call, leg=leg) for leg in sorted(known.legs)]
+        return [*hang_ups, SetTimer(call=call, key=CLEARING_TIMER, token=0, after_s=CLEARING_S)]
+
+    def forget(self, call: CallId) -> None:
+        self._calls.pop(call, None)
