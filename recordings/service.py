@@ -26,15 +26,17 @@ class RecordingsService:
 
     def __init__(self) -> None:
         self._by_call: dict[CallId, dict[RecordingId, Recording]] = {}
+        self._made: dict[CallId, int] = {}
 
     def handle(self, entry: Entry) -> Sequence[Output]:
         event = entry.event
         assert isinstance(event, CallEvent)
         if isinstance(event, ConversationStarted):
-            n = len(self._by_call.get(event.call, ())) + 1
+            n = self._made.get(event.call, 0) + 1
             return [RecordingAsked(call=event.call, recording=recording_id(event.call, n=n), agent=event.agent)]
         if isinstance(event, RecordingAsked):
             mine = self._by_call.setdefault(event.call, {})
+            self._made[event.call] = self._made.get(event.call, 0) + 1
             mine[event.recording] = Recording(call=event.call, recording=event.recording)
             return self._step(mine, event.recording, entry)
         mine = self._by_call.get(event.call, {})
@@ -61,7 +63,8 @@ class RecordingsService:
         return tuple(self._by_call)
 
     def forget(self, call: CallId) -> None:
-        """Recordings outlive their calls until they are kept."""
+        """Recordings outlive their calls until each is kept or has failed; only their numbering ends with the call."""
+        self._made.pop(call, None)
 
     def _step(self, mine: dict[RecordingId, Recording], name: RecordingId, entry: Entry) -> list[Output]:
         mine[name], outputs = MACHINE.step(mine[name], entry.event, at=entry.at)

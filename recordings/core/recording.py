@@ -24,7 +24,7 @@ from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output
 
 SETTLE_TIMER = "recording.settle"
 SETTLE_S = 2.0
-"""Asterisk closes the files a moment after the channel is gone and does not say when; joining looks at what is there."""
+"""Asterisk closes the files a moment after the channel is gone and does not say when; joining takes what is there."""
 
 
 class RecordingState(StrEnum):

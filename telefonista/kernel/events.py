@@ -412,6 +412,9 @@ Event = (
     | NodeLost
 )
 
+KINDS = (CallEvent, AgentEvent, NodeEvent)
+"""Every event is an instance of one of these; quicker to ask than the union."""
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the journal."""

@@ -1,0 +1,1 @@
+"""Config, composition, command line, doctor: the only importer of everything."""

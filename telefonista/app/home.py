@@ -1,0 +1,175 @@
+"""The one folder that holds an installation: configuration, secrets, journal, database, recordings, prompts, Asterisk.
+
+Knows where each thing is, makes what is missing at the first run, and keeps the ports and secrets so that an engine
+that comes back finds the Asterisk that it left. Secrets are random per installation and readable by their owner only.
+"""
+
+import json
+import os
+import secrets
+import socket
+from pathlib import Path
+
+import msgspec
+
+from telefonista.app.config import SAMPLE, Config
+
+RTP_PORTS = 2000
+"""How many ports a chosen range has: two a leg, for about 500 calls at once."""
+
+
+class Secrets(msgspec.Struct, kw_only=True):
+    """Made at the first run; one password per telephone."""
+
+    link_password: str
+    link_user_secret: str
+    manager_password: str
+    api_token: str
+    telephones: dict[str, str] = {}
+
+
+class PortsInUse(msgspec.Struct, kw_only=True, frozen=True):
+    """The ports of this installation, kept over restarts."""
+
+    sip: int
+    http: int
+    link: int
+    manager: int
+    fastagi: int
+    rtp_first: int
+    rtp_last: int
+
+
+class Home:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def secrets_file(self) -> Path:
+        return self.folder / "secrets.json"
+
+    @property
+    def flows(self) -> Path:
+        return self.folder / "flows"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def database_file(self) -> Path:
+        return self.folder / "telefonista.sqlite"
+
+    @property
+    def recordings(self) -> Path:
+        return self.folder / "recordings"
+
+    @property
+    def prompts(self) -> Path:
+        """The studio's recordings, which win over synthesis."""
+        return self.folder / "prompts"
+
+    @property
+    def spool(self) -> Path:
+        """Where the contingency path leaves the records of its calls."""
+        return self.folder / "spool"
+
+    @property
+    def music(self) -> Path:
+        return self.folder / "music"
+
+    @property
+    def run(self) -> Path:
+        return self.folder / "run"
+
+    def make(self) -> None:
+        """Make the folders and, at the first run, the sample configuration. Raises OSError."""
+        self.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        for folder in (self.recordings, self.prompts, self.spool, self.music, self.run, self.flows):
+            folder.mkdir(mode=0o750, exist_ok=True)
+        if not self.config_file.exists():
+            self.config_file.write_text(SAMPLE, encoding="utf-8")
+
+    def secrets(self, config: Config) -> Secrets:
+        """The installation's secrets; those that are missing (all, or a new telephone's) are made and kept."""
+        if self.secrets_file.exists():
+            kept = msgspec.json.decode(self.secrets_file.read_bytes(), type=Secrets)
+        else:
+            kept = Secrets(
+                link_password=secrets.token_urlsafe(24),
+                link_user_secret=secrets.token_urlsafe(24),
+                manager_password=secrets.token_urlsafe(24),
+                api_token=secrets.token_urlsafe(24),
+            )
+        wanted = {agent.id for agent in config.agents} | {"ciudadano"}
+        for telephone in sorted(wanted - set(kept.telephones)):
+            kept.telephones[telephone] = secrets.token_urlsafe(12)
+        write_private(self.secrets_file, msgspec.json.format(msgspec.json.encode(kept)))
+        return kept
+
+    def ports(self, config: Config, *, sip: int | None, http: int | None) -> PortsInUse:
+        """The ports to use: those of the run before where they still fit, those asked for, and free ones for the rest."""
+        kept_file = self.run / "ports.json"
+        wanted = {"sip": sip or config.sip_port, "http": http or config.http_port}
+        if kept_file.exists():
+            kept = msgspec.json.decode(kept_file.read_bytes(), type=PortsInUse)
+            if {"sip": kept.sip, "http": kept.http} == wanted:
+                return kept
+        link, manager, fastagi = free_tcp_ports(3)
+        rtp_first = free_udp_range(RTP_PORTS)
+        ports = PortsInUse(
+            **wanted,
+            link=link,
+            manager=manager,
+            fastagi=fastagi,
+            rtp_first=rtp_first,
+            rtp_last=rtp_first + RTP_PORTS - 1,
+        )
+        write_private(kept_file, json.dumps(msgspec.to_builtins(ports), indent=1).encode())
+        return ports
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step, readable by its owner only."""
+    temporary = path.with_name(path.name + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def free_tcp_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    held = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in held]
+    finally:
+        for each in held:
+            each.close()
+
+
+def free_udp_range(count: int) -> int:
+    """The even first port of a range for RTP whose ends and middle are free, chosen apart from other installations."""
+    for _ in range(50):
+        first = 10000 + 2 * secrets.randbelow((60000 - 10000 - count) // 2)
+        probes = [first, first + count // 2, first + count - 1]
+        held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in probes]
+        try:
+            for each, port in zip(held, probes, strict=True):
+                each.bind(("0.0.0.0", port))  # noqa: S104 - only asks whether the port is free
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for each in held:
+                each.close()
+    raise OSError("no free range of UDP ports for RTP was found between 10000 and 60000")

@@ -1,0 +1,70 @@
+"""After a gap: what the journal believes against what Asterisk has, and the events and commands that make them agree.
+
+Pure. `believed` is what the journal held *before* Asterisk was asked: what began meanwhile is not taken for lost.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from telefonista.kernel.call import Call, CallState
+from telefonista.kernel.commands import AnyCommand, Connect, Disconnect, HangUp
+from telefonista.kernel.events import CallArrived, Event, LegAnswered, LegEnded
+from telefonista.kernel.ids import CallId, LegId, LineName, RouteName, call_of, citizen_leg, is_ours
+from telefonista.kernel.ports import Observation
+
+_CAUSE_UNKNOWN = 0
+
+
+class Agreement(msgspec.Struct, kw_only=True):
+    events: list[Event]
+    commands: list[AnyCommand]
+
+
+def missing_legs(calls: Mapping[CallId, Call], observation: Observation) -> frozenset[LegId]:
+    """Legs that the journal believes in and Asterisk does not have."""
+    seen = {leg.leg for leg in observation.legs}
+    return frozenset(leg for call in calls.values() for leg in call.legs if leg not in seen)
+
+
+def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], observation: Observation) -> Agreement:
+    """Legs that are gone end as lost; channels nobody knows become calls, or are hung up where they are our own
+    leftovers; a conversation whose bridge is incomplete is connected again; bridges without a call are destroyed."""
+    agreement = Agreement(events=[], commands=[])
+    gone = missing_legs(believed, observation)
+    for call in now.values():
+        for leg in sorted(call.legs & gone):
+            agreement.events.append(LegEnded(call=call.call, leg=leg, cause=_CAUSE_UNKNOWN, lost=True))
+    for observed in observation.legs:
+        leg = observed.leg
+        call_id = call_of(leg)
+        known = now.get(call_id)
+        if is_ours(leg):
+            if known is None or leg not in known.legs:
+                agreement.commands.append(HangUp(call=call_id, leg=leg))
+            elif known.state is CallState.RINGING and leg == known.agent_leg and observed.in_application:
+                agreement.events.append(LegAnswered(call=call_id, leg=leg))
+        elif observed.in_application and known is None:
+            agreement.events.append(
+                CallArrived(
+                    call=call_id,
+                    line=LineName(observed.line),
+                    dialled=observed.dialled,
+                    route=RouteName(observed.route),
+                    caller=observed.caller,
+                )
+            )
+    bridges = {bridge.bridge: bridge.legs for bridge in observation.bridges}
+    for call in now.values():
+        if call.state is CallState.TALKING and call.bridge is not None and call.agent_leg is not None:
+            wanted = {citizen_leg(call.call), call.agent_leg}
+            if not wanted & gone and not wanted <= bridges.get(call.bridge, frozenset()):
+                agreement.commands.append(
+                    Connect(call=call.call, bridge=call.bridge, legs=(citizen_leg(call.call), call.agent_leg))
+                )
+    for bridge in bridges:
+        if is_ours(bridge):
+            owner = now.get(call_of(bridge))
+            if owner is None or owner.bridge != bridge:
+                agreement.commands.append(Disconnect(call=call_of(bridge), bridge=bridge))
+    return agreement
