@@ -1,0 +1,557 @@
+"""ARI as values: Asterisk's JSON becomes kernel events, kernel commands become REST requests for the same WebSocket.
+
+In: one text message, or one command. Out: a typed message, an event, or requests with every value checked. Decides
+which of Asterisk's messages mean something to a call, and which refusals do. Malformed input raises `PeerError` and
+nothing else; a command that must not be sent raises `Refused`. Must never import I/O, a clock or a vendor's client.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from telefonista.kernel.commands import (
+    Answer,
+    Connect,
+    Disconnect,
+    HangUp,
+    PbxCommand,
+    Play,
+    Prompt,
+    Ring,
+    StartMusic,
+    StartRecording,
+    StopMusic,
+    StopPlayback,
+    StopRecording,
+)
+from telefonista.kernel.events import (
+    CallArrived,
+    CommandFailed,
+    DigitPressed,
+    Event,
+    LegAnswered,
+    LegEnded,
+    LegRang,
+    Phone,
+    PhoneChanged,
+    PlaybackEnded,
+)
+from telefonista.kernel.ids import AgentId, LegId, LineName, PlaybackId, RouteName, call_of, is_ours
+from telefonista.kernel.ports import PeerError, Refused
+
+# Q.850 causes for a leg that never came to be.
+NORMAL_CLEARING: Final = 16
+SUBSCRIBER_ABSENT: Final = 20
+NO_ROUTE: Final = 3
+TEMPORARY_FAILURE: Final = 41
+
+LONGEST_TEXT: Final = 128
+"""Characters kept of any text of a citizen's or a peer's making."""
+
+
+class CallerId(msgspec.Struct, frozen=True, gc=False):
+    number: str = ""
+
+
+class DialplanPlace(msgspec.Struct, frozen=True, gc=False):
+    app_name: str = ""
+    app_data: str = ""
+
+
+class Channel(msgspec.Struct, frozen=True):
+    id: str
+    state: str = ""
+    caller: CallerId = CallerId()
+    dialplan: DialplanPlace = DialplanPlace()
+
+
+class Playback(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    state: str = ""
+
+
+class DeviceState(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    state: str
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", tag=True):
+    """What every message carries. `timestamp` is Asterisk's own time, ISO 8601 with an offset."""
+
+    timestamp: str = ""
+
+
+class StasisStart(Message, frozen=True, tag=True, kw_only=True):
+    args: list[str]
+    channel: Channel
+
+
+class StasisEnd(Message, frozen=True, tag=True, kw_only=True):
+    channel: Channel
+
+
+class ChannelDestroyed(Message, frozen=True, tag=True, kw_only=True):
+    cause: int
+    channel: Channel
+    tech_cause: int | None = None
+
+
+class ChannelDtmfReceived(Message, frozen=True, tag=True, kw_only=True):
+    digit: str
+    channel: Channel
+
+
+class ChannelStateChange(Message, frozen=True, tag=True, kw_only=True):
+    channel: Channel
+
+
+class PlaybackFinished(Message, frozen=True, tag=True, kw_only=True):
+    playback: Playback
+
+
+class DeviceStateChanged(Message, frozen=True, tag=True, kw_only=True):
+    device_state: DeviceState
+
+
+class CallBroadcast(Message, frozen=True, tag=True, kw_only=True):
+    """A call that any engine may claim, for a moment."""
+
+    channel: Channel
+
+
+class ApplicationRegistered(Message, frozen=True, tag=True, kw_only=True):
+    application: str
+
+
+class ApplicationReplaced(Message, frozen=True, tag=True, kw_only=True):
+    application: str
+
+
+class RESTResponse(Message, frozen=True, tag=True, kw_only=True):
+    request_id: str
+    status_code: int
+    message_body: str = ""
+
+
+Inbound = (
+    StasisStart
+    | StasisEnd
+    | ChannelDestroyed
+    | ChannelDtmfReceived
+    | ChannelStateChange
+    | PlaybackFinished
+    | DeviceStateChanged
+    | CallBroadcast
+    | ApplicationRegistered
+    | ApplicationReplaced
+    | RESTResponse
+)
+
+WANTED: Final = (
+    "StasisStart",
+    "StasisEnd",
+    "ChannelDestroyed",
+    "ChannelDtmfReceived",
+    "ChannelStateChange",
+    "PlaybackFinished",
+    "DeviceStateChanged",
+    "CallBroadcast",
+    "ApplicationRegistered",
+    "ApplicationReplaced",
+    "RESTResponse",
+)
+"""The types that pass the application's event filter. RESTResponse must be among them: the filter holds back the
+answers to our own requests too (seen on 22.10.1)."""
+
+
+class _Kind(msgspec.Struct, frozen=True, gc=False):
+    type: str
+
+
+_MESSAGE: Final[msgspec.json.Decoder[Inbound]] = msgspec.json.Decoder(Inbound)
+_KIND: Final = msgspec.json.Decoder(_Kind)
+
+
+def decode(text: bytes | str) -> Inbound | None:
+    """One message of Asterisk's; None for a type that means nothing to us. Raises `PeerError` for anything else."""
+    try:
+        return _MESSAGE.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as problem:
+        # The common path pays nothing for unknown types: they are looked at only once the union has failed.
+        try:
+            kind = _KIND.decode(text).type
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise PeerError(f"not an ARI message: {_clipped(str(problem))}") from None
+        if kind in WANTED:
+            raise PeerError(f"malformed {kind}: {_clipped(str(problem))}") from None
+        return None
+
+
+def epoch_s(timestamp: str) -> float | None:
+    """Asterisk's timestamp as epoch seconds; None where there is none to be read."""
+    try:
+        return datetime.fromisoformat(timestamp).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+PHONES: Final = {
+    "UNKNOWN": Phone.UNREACHABLE,
+    "INVALID": Phone.UNREACHABLE,
+    "UNAVAILABLE": Phone.UNREACHABLE,
+    "NOT_INUSE": Phone.IDLE,
+    "RINGING": Phone.RINGING,
+    "INUSE": Phone.BUSY,
+    "BUSY": Phone.BUSY,
+    "ONHOLD": Phone.BUSY,
+    "RINGINUSE": Phone.BUSY,
+}
+
+
+def phone_of(state: str) -> Phone:
+    """An agent's phone by Asterisk's device state; a state that we do not know is not one to be rung."""
+    return PHONES.get(state, Phone.UNREACHABLE)
+
+
+def agent_of(device: str) -> AgentId | None:
+    """The agent whose phone a device name (`PJSIP/101`) is."""
+    technology, _, name = device.partition("/")
+    return AgentId(name) if technology == "PJSIP" and name else None
+
+
+def _started(message: StasisStart) -> Event | None:
+    name = message.channel.id
+    if is_ours(name):
+        # A leg that we dialled enters the application when it is answered.
+        return LegAnswered(call=call_of(name), leg=LegId(name))
+    line, dialled, route = arguments(message.args)
+    return CallArrived(
+        call=call_of(name),
+        line=LineName(line),
+        dialled=dialled,
+        route=RouteName(route),
+        caller=_clipped(message.channel.caller.number),
+    )
+
+
+def arguments(args: list[str]) -> tuple[str, str, str]:
+    """(line, dialled, route) of a call as the dialplan handed it over; what is missing is empty."""
+    three = [_clipped(each) for each in args[:3]]
+    three += [""] * (3 - len(three))
+    return three[0], three[1], three[2]
+
+
+def _left(message: StasisEnd) -> Event | None:
+    name = message.channel.id
+    if is_ours(name):
+        # Its ChannelDestroyed follows and knows the cause.
+        return None
+    # Leaving the application ends the subscription to a citizen's channel, so its ChannelDestroyed never comes; one
+    # subscribed to explicitly says cause 0 (seen). Whatever took it away, a hang-up or a redirect, it is not ours now.
+    return LegEnded(call=call_of(name), leg=LegId(name), cause=NORMAL_CLEARING)
+
+
+def _destroyed(message: ChannelDestroyed) -> Event | None:
+    name = message.channel.id
+    if not is_ours(name):
+        return None
+    return LegEnded(call=call_of(name), leg=LegId(name), cause=message.cause, sip_status=message.tech_cause)
+
+
+def _digit(message: ChannelDtmfReceived) -> Event | None:
+    name = message.channel.id
+    return DigitPressed(call=call_of(name), leg=LegId(name), digit=_clipped(message.digit))
+
+
+def _changed(message: ChannelStateChange) -> Event | None:
+    name = message.channel.id
+    if message.channel.state != "Ringing" or not is_ours(name):
+        return None
+    return LegRang(call=call_of(name), leg=LegId(name))
+
+
+def _played(message: PlaybackFinished) -> Event | None:
+    name = message.playback.id
+    if not is_ours(name):
+        return None
+    return PlaybackEnded(call=call_of(name), playback=PlaybackId(name), failed=message.playback.state == "failed")
+
+
+def _device(message: DeviceStateChanged) -> Event | None:
+    agent = agent_of(message.device_state.name)
+    return None if agent is None else PhoneChanged(agent=agent, phone=phone_of(message.device_state.state))
+
+
+_TO_KERNEL: Final[dict[type, Callable[..., Event | None]]] = {
+    StasisStart: _started,
+    StasisEnd: _left,
+    ChannelDestroyed: _destroyed,
+    ChannelDtmfReceived: _digit,
+    ChannelStateChange: _changed,
+    PlaybackFinished: _played,
+    DeviceStateChanged: _device,
+}
+
+
+def to_kernel(message: Inbound) -> Event | None:
+    """What a message means to a call or an agent; None when nothing."""
+    meaning = _TO_KERNEL.get(type(message))
+    return None if meaning is None else meaning(message)
+
+
+class Query(msgspec.Struct, frozen=True, gc=False):
+    name: str
+    value: str
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A REST request. `harmless` are the statuses that mean that things are already as we want them, or that what the
+    request was about is gone, which another event tells."""
+
+    method: str
+    uri: str
+    query: tuple[Query, ...] = ()
+    body: str = ""
+    harmless: tuple[int, ...] = ()
+
+
+class _WireRequest(msgspec.Struct, frozen=True, tag_field="type", tag="RESTRequest", omit_defaults=True):
+    request_id: str
+    method: str
+    uri: str
+    query_strings: tuple[Query, ...] = ()
+    content_type: str = ""
+    message_body: str = ""
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(request: Request, *, request_id: str) -> bytes:
+    """The text of one message to Asterisk."""
+    return _ENCODER.encode(
+        _WireRequest(
+            request_id=request_id,
+            method=request.method,
+            uri=request.uri,
+            query_strings=request.query,
+            content_type="application/json" if request.body else "",
+            message_body=request.body,
+        )
+    )
+
+
+# Names go into a path, so only what means nothing there: Asterisk's unique ids and ours are made of these.
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:@+=~-]{1,150}")
+_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_SHOWABLE: Final = re.compile(r"\+?[0-9]{0,40}")
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+def name_in_path(name: str) -> str:
+    """A channel's, bridge's or playback's id, fit for a path. Raises `Refused`."""
+    if _NAME.fullmatch(name) is None:
+        raise Refused(f"not a name for Asterisk: {_clipped(name)!r}")
+    return name
+
+
+def word(name: str) -> str:
+    """A name of ours (an agent, an application, music): letters, digits, `-` and `_`. Raises `Refused`."""
+    if _WORD.fullmatch(name) is None:
+        raise Refused(f"not a plain name: {_clipped(name)!r}")
+    return name
+
+
+def value(text: str) -> str:
+    """A value that may go out: no control character, CR, LF and NUL among them. Raises `Refused`."""
+    if _UNSAFE.search(text) is not None:
+        raise Refused(f"control character in {_clipped(text)!r}")
+    return text
+
+
+def _answer(command: Answer) -> tuple[Request, ...]:
+    return (Request("POST", f"channels/{name_in_path(command.leg)}/answer", harmless=_GONE),)
+
+
+def _play(command: Play, prompt_uri: Callable[[Prompt], str]) -> tuple[Request, ...]:
+    if not command.prompts:
+        raise Refused("nothing to play")
+    sounds = []
+    for prompt in command.prompts:
+        uri = value(prompt_uri(prompt))
+        if "," in uri:
+            raise Refused(f"comma in a media name: {_clipped(uri)!r}")
+        sounds.append(uri)
+    return (
+        Request(
+            "POST",
+            f"channels/{name_in_path(command.leg)}/play/{name_in_path(command.playback)}",
+            (Query("media", ",".join(sounds)),),
+        ),
+    )
+
+
+def _stop_playback(command: StopPlayback) -> tuple[Request, ...]:
+    return (Request("DELETE", f"playbacks/{name_in_path(command.playback)}", harmless=(404,)),)
+
+
+def _start_music(command: StartMusic) -> tuple[Request, ...]:
+    music = (Query("mohClass", word(command.music)),)
+    return (Request("POST", f"channels/{name_in_path(command.leg)}/moh", music, harmless=_GONE),)
+
+
+def _stop_music(command: StopMusic) -> tuple[Request, ...]:
+    return (Request("DELETE", f"channels/{name_in_path(command.leg)}/moh", harmless=_GONE),)
+
+
+def _ring(command: Ring, application: str) -> tuple[Request, ...]:
+    if _SHOWABLE.fullmatch(command.shown_number) is None:
+        raise Refused(f"not a number to show: {_clipped(command.shown_number)!r}")
+    query = [
+        Query("endpoint", f"PJSIP/{word(command.agent)}"),
+        Query("app", word(application)),
+        Query("timeout", str(max(1, ceil(command.timeout_s)))),
+        # Ties the new leg to the call (one linkedid) and lets video be negotiated.
+        Query("originator", name_in_path(command.citizen)),
+    ]
+    if command.shown_number:
+        query.append(Query("callerId", command.shown_number))
+    # 409: this very leg was dialled before. Dialling is at most once.
+    return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
+
+
+def _connect(command: Connect) -> tuple[Request, ...]:
+    bridge = name_in_path(command.bridge)
+    legs = ",".join(name_in_path(leg) for leg in command.legs)
+    return (
+        Request("POST", f"bridges/{bridge}", (Query("type", "mixing"),), harmless=(409,)),
+        # 400: a leg is gone; 422: it is on its way out of the application. Its LegEnded tells.
+        Request("POST", f"bridges/{bridge}/addChannel", (Query("channel", legs),), harmless=(400, 422)),
+    )
+
+
+def _disconnect(command: Disconnect) -> tuple[Request, ...]:
+    return (Request("DELETE", f"bridges/{name_in_path(command.bridge)}", harmless=(404,)),)
+
+
+def _hang_up(command: HangUp) -> tuple[Request, ...]:
+    return (Request("DELETE", f"channels/{name_in_path(command.leg)}", (Query("reason", "normal"),), harmless=(404,)),)
+
+
+# No such channel; not (or no longer) in the application; being hung up.
+_GONE: Final = (404, 409, 412)
+
+
+def requests_for(
+    command: PbxCommand, *, application: str, prompt_uri: Callable[[Prompt], str]
+) -> tuple[Request, ...]:
+    """The requests that carry out a command, in order. Raises `Refused` for a value that must not go out, and for a
+    recording, which is not ARI's to do."""
+    match command:
+        case Answer():
+            return _answer(command)
+        case Play():
+            return _play(command, prompt_uri)
+        case StopPlayback():
+            return _stop_playback(command)
+        case StartMusic():
+            return _start_music(command)
+        case StopMusic():
+            return _stop_music(command)
+        case Ring():
+            return _ring(command, application)
+        case Connect():
+            return _connect(command)
+        case Disconnect():
+            return _disconnect(command)
+        case HangUp():
+            return _hang_up(command)
+        case StartRecording() | StopRecording():
+            raise Refused("ARI does not record conversations")
+
+
+def claim(channel: str, *, application: str) -> Request:
+    """Take a broadcast call: 204 it is ours, 409 another's, 404 gone or timed out."""
+    return Request(
+        "POST",
+        "events/claim",
+        (Query("channelId", name_in_path(channel)), Query("application", word(application))),
+        harmless=(404, 409),
+    )
+
+
+def event_filter(application: str) -> Request:
+    """Let only the wanted types through."""
+    allowed = _ENCODER.encode({"allowed": [{"type": name} for name in WANTED]}).decode()
+    return Request("PUT", f"applications/{word(application)}/eventFilter", body=allowed)
+
+
+def subscription(agent: AgentId, *, application: str) -> Request:
+    """Hear of changes of an agent's phone."""
+    source = Query("eventSource", f"deviceState:PJSIP/{word(agent)}")
+    return Request("POST", f"applications/{word(application)}/subscription", (source,))
+
+
+def subject_of(command: PbxCommand) -> str:
+    """The thing of Asterisk's that a command is about."""
+    match command:
+        case Play() | StopPlayback():
+            return command.playback
+        case Connect() | Disconnect():
+            return command.bridge
+        case StartRecording() | StopRecording():
+            return command.recording
+        case _:
+            return command.leg
+
+
+def outcome(command: PbxCommand, request: Request, *, status: int, body: str) -> Event | None:
+    """What the answer to a command's request means; None when all is well or another event tells it.
+
+    A refused `Play` ends its playback, so that no flow waits for ever; a refused `Ring` ends its leg, so that no offer
+    does. `body` is Asterisk's explanation, kept clipped.
+    """
+    if 200 <= status < 300 or status in request.harmless:
+        return None
+    return refused(command, why=f"{status} {_explanation(body)}".rstrip(), status=status)
+
+
+def refused(command: PbxCommand, *, why: str, status: int = 0) -> Event:
+    """The event for a command that was not carried out; `status` is the REST status, 0 when it was never sent."""
+    match command:
+        case Play():
+            return PlaybackEnded(call=command.call, playback=command.playback, failed=True)
+        case Ring():
+            # 500 "Allocation failed" is Asterisk's word for a phone that is not registered (seen).
+            cause = {0: NO_ROUTE, 400: NO_ROUTE, 500: SUBSCRIBER_ABSENT}.get(status, TEMPORARY_FAILURE)
+            return LegEnded(call=command.call, leg=command.leg, cause=cause)
+        case _:
+            return CommandFailed(
+                call=command.call, command=type(command).__name__, subject=subject_of(command), why=_clipped(why)
+            )
+
+
+class _Explanation(msgspec.Struct, frozen=True, gc=False):
+    message: str = ""
+    error: str = ""
+
+
+_EXPLANATION: Final = msgspec.json.Decoder(_Explanation)
+
+
+def _explanation(body: str) -> str:
+    try:
+        said = _EXPLANATION.decode(body)
+    except (msgspec.MsgspecError, UnicodeError):
+        return _clipped(body)
+    return _clipped(said.message or said.error)
+
+
+def _clipped(text: str) -> str:
+    return text[:LONGEST_TEXT]
