@@ -1,0 +1,9 @@
+"""What a caller hears, presses and says: flows, and the room that leads citizens through them."""
+
+from ivr.core.checks import check_queues
+from ivr.core.flow import Flow
+from ivr.core.problems import FlowInvalid, Problem
+from ivr.core.reading import read_flow
+from ivr.service import IvrService, load_flow, sample_flow
+
+__all__ = ["Flow", "FlowInvalid", "IvrService", "Problem", "check_queues", "load_flow", "read_flow", "sample_flow"]

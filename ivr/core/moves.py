@@ -1,0 +1,157 @@
+"""A citizen's place in a flow, and the few moves that a node can make with it.
+
+A move returns the next value of the session and what is to come of it. What leads out of a node is an event, journalled
+and then applied like any other, and only its application enters the next node: what is folded from the journal after a
+restart is therefore the same value. The sound and the timer that are running are part of the value, so that they can be
+asked for again under the same names. Must never import another room.
+"""
+
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+
+from ivr.core.flow import Flow
+from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StopPlayback
+from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered
+from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, playback_id
+from telefonista.kernel.machine import Output
+
+GUARD_KEY = "flow.guard"
+"""The timer that goes on in place of a sound whose end nobody tells."""
+KEY_WAIT_KEY = "flow.key"
+"""The timer of a menu that waits for a key."""
+GUARD_S = 120.0
+GUARD_S_PER_SIGN = 0.2
+"""A slow voice says five signs in less than a second, so no sound is ever cut short by its guard."""
+FAILED_SOUND_PAUSE_S = 0.5
+"""When a citizen hangs up, the sound fails a moment before the leg ends; going on at once would put into a queue, or
+count in a menu, a citizen who has left."""
+TYPED_AHEAD_KEYS = 20
+
+HANDED_OFF = "handed_off"
+FINISHED = "finished"
+ABANDONED = "abandoned"
+LOST = "lost"
+
+
+class State(Enum):
+    BETWEEN = "between"
+    """It is decided what follows; the decision has not been applied yet."""
+    PLAYING = "playing"
+    WAITING = "waiting"
+    """All is said; the citizen's turn."""
+    ENDED = "ended"
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """All there is to know of one citizen's way through one flow."""
+
+    state: State = State.BETWEEN
+    call: CallId
+    flow: Flow
+    person: QueueName
+    """Where a citizen goes who would otherwise go round for ever."""
+    node: NodeName = NodeName("")
+    tries: int = 1
+    rejected: str | None = None
+    """The key that this menu did not have, empty when none came in time; None when it is heard for the first time."""
+    typed_ahead: str = ""
+    decided: tuple[Event, ...] = ()
+    sound: Play | None = None
+    timer: SetTimer | None = None
+    playbacks: int = 0
+    """Numbers given to sounds so far; 1 … 1000 are the flow's."""
+    timers: int = 0
+    nodes_entered: int = 0
+    hangs_up: bool = False
+    """The flow ended with our hanging up, and the citizen's leg may still be there."""
+
+
+Step: TypeAlias = tuple[Session, list[Output]]
+
+
+def stay(session: Session) -> Step:
+    return session, []
+
+
+def play(session: Session, *prompts: Prompt) -> Step:
+    """Say these, one after the other, under a guard. Nothing may be playing."""
+    number = session.playbacks + 1
+    sound = Play(
+        call=session.call,
+        leg=citizen_leg(session.call),
+        playback=playback_id(session.call, n=number),
+        prompts=prompts,
+    )
+    guard_s = max(GUARD_S, GUARD_S_PER_SIGN * sum(len(prompt.text) for prompt in prompts))
+    session, outputs = _set_timer(session, GUARD_KEY, guard_s)
+    session = msgspec.structs.replace(session, state=State.PLAYING, sound=sound, playbacks=number)
+    return session, [sound, *outputs]
+
+
+def await_key(session: Session, *, timeout_s: float) -> Step:
+    """Nothing more is said; the citizen has this long to press a key."""
+    session, outputs = _set_timer(session, KEY_WAIT_KEY, timeout_s)
+    return msgspec.structs.replace(session, state=State.WAITING), outputs
+
+
+def pause(session: Session) -> Step:
+    """The sound failed: go on in a moment, unless the citizen turns out to have left."""
+    session = msgspec.structs.replace(session, sound=None)
+    return _set_timer(session, GUARD_KEY, FAILED_SOUND_PAUSE_S)
+
+
+def decide(session: Session, *events: Event) -> Step:
+    """This node is done with: stop its sound and its timer; what follows happens when `events` are applied."""
+    session, outputs = hush(session)
+    return msgspec.structs.replace(session, state=State.BETWEEN, decided=events), [*outputs, *events]
+
+
+def go_to(session: Session, node: NodeName, *, tries: int = 1) -> Step:
+    return decide(session, NodeEntered(call=session.call, node=node, tries=tries))
+
+
+def hand_off(session: Session, queue: QueueName, *, priority: int = 0, topic: str = "") -> Step:
+    """The citizen's way goes on in a queue."""
+    return decide(
+        session,
+        HandedOff(call=session.call, queue=queue, priority=priority, topic=topic),
+        FlowEnded(call=session.call, outcome=HANDED_OFF),
+    )
+
+
+def finish(session: Session) -> Step:
+    """The conversation is over and so is the call."""
+    return decide(session, FlowEnded(call=session.call, outcome=FINISHED))
+
+
+def type_ahead(session: Session, digit: str) -> Session:
+    """Keep a key for the next menu; those beyond the bound are lost."""
+    return msgspec.structs.replace(session, typed_ahead=(session.typed_ahead + digit)[:TYPED_AHEAD_KEYS])
+
+
+def hush(session: Session) -> Step:
+    """Stop the sound and the timer that are running, if any."""
+    outputs: list[Output] = []
+    if session.sound is not None:
+        outputs.append(StopPlayback(call=session.call, playback=session.sound.playback))
+    session, cancelled = forget_timer(msgspec.structs.replace(session, sound=None))
+    return session, [*outputs, *cancelled]
+
+
+def forget_timer(session: Session) -> Step:
+    if session.timer is None:
+        return session, []
+    cancelled = CancelTimer(call=session.call, key=session.timer.key)
+    return msgspec.structs.replace(session, timer=None), [cancelled]
+
+
+def is_playing(session: Session, playback: PlaybackId | str) -> bool:
+    return session.sound is not None and session.sound.playback == playback
+
+
+def _set_timer(session: Session, key: str, after_s: float) -> Step:
+    token = session.timers + 1
+    timer = SetTimer(call=session.call, key=key, token=token, after_s=after_s)
+    return msgspec.structs.replace(session, timer=timer, timers=token), [timer]

@@ -1,0 +1,258 @@
+"""A citizen's conversation with the machine, as a table: what each event does in each state.
+
+In: the call's events, our own decisions among them. Out: commands (sounds, timers, hanging up) and decisions
+(`NodeEntered`, `OptionChosen`, `HandedOff`, …), which take effect when they come back as events. What a kind of node
+makes of a key or of the end of its sound stands in `ivr.core.behaviours`. Must never import another room.
+"""
+
+import msgspec
+
+from ivr.core.behaviours import BEHAVIOURS, Behaviour
+from ivr.core.flow import Flow, Node
+from ivr.core.moves import (
+    ABANDONED,
+    FINISHED,
+    LOST,
+    Session,
+    State,
+    Step,
+    forget_timer,
+    hand_off,
+    hush,
+    is_playing,
+    pause,
+    stay,
+    type_ahead,
+)
+from telefonista.kernel.commands import HangUp
+from telefonista.kernel.events import (
+    CallBroken,
+    CallEnded,
+    CallLost,
+    CommandFailed,
+    DigitPressed,
+    FlowEnded,
+    FlowEntered,
+    HandedOff,
+    InputRejected,
+    LegEnded,
+    NodeEntered,
+    OptionChosen,
+    PlaybackEnded,
+    TimerFired,
+)
+from telefonista.kernel.ids import CallId, QueueName, citizen_leg
+from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction
+
+MOST_NODES = 300
+"""Entered in one flow. Somebody who presses keys that often is helped by a person."""
+
+
+def begin(call: CallId, *, flow: Flow, person: QueueName) -> Session:
+    """The session of a call that has just entered `flow`; its first `NodeEntered` is decided by whoever began it."""
+    return Session(call=call, flow=flow, person=person)
+
+
+def resume(session: Session) -> list[Output]:
+    """What must be asked for again after a restart or a gap in the link; the session stays as it is.
+
+    The sound and the timer come with the names that they had. A decision is repeated only where a changed flow file
+    made one that the journal does not have.
+    """
+    if session.state is State.ENDED:
+        return [HangUp(call=session.call, leg=citizen_leg(session.call))] if session.hangs_up else []
+    running = [output for output in (session.sound, session.timer) if output is not None]
+    return [*session.decided, *running]
+
+
+def _place(session: Session) -> tuple[Behaviour, Node]:
+    node = session.flow.nodes[session.node]
+    return BEHAVIOURS[type(node)], node
+
+
+def _enter(session: Session, event: NodeEntered, at: float) -> Step:
+    session, hushed = hush(session)
+    known = event.node in session.flow.nodes
+    session = msgspec.structs.replace(
+        session,
+        state=State.BETWEEN,
+        node=event.node if known else session.flow.start,
+        tries=event.tries if known else 1,
+        rejected=session.rejected if known and event.tries > 1 else None,
+        decided=(),
+        nodes_entered=session.nodes_entered + 1,
+    )
+    if session.nodes_entered > MOST_NODES:
+        session, outputs = hand_off(session, session.person)
+    else:
+        behaviour, node = _place(session)
+        session, outputs = behaviour.enter(session, node)
+    return session, [*hushed, *outputs]
+
+
+def _type_ahead(session: Session, event: DigitPressed, at: float) -> Step:
+    return stay(type_ahead(session, event.digit) if event.leg == citizen_leg(session.call) else session)
+
+
+def _key(session: Session, event: DigitPressed, at: float) -> Step:
+    if event.leg != citizen_leg(session.call):
+        return stay(session)
+    behaviour, node = _place(session)
+    return behaviour.key(session, node, event.digit)
+
+
+def _sound_ended(session: Session, event: PlaybackEnded, at: float) -> Step:
+    if not is_playing(session, event.playback):
+        return stay(session)
+    return pause(session) if event.failed else _go_on_from_sound(msgspec.structs.replace(session, sound=None))
+
+
+def _sound_refused(session: Session, event: CommandFailed, at: float) -> Step:
+    return pause(session) if is_playing(session, event.subject) else stay(session)
+
+
+def _guard_fired(session: Session, event: TimerFired, at: float) -> Step:
+    if not _is_running(session, event):
+        return stay(session)
+    return _go_on_from_sound(msgspec.structs.replace(session, timer=None))
+
+
+def _go_on_from_sound(session: Session) -> Step:
+    session, hushed = hush(session)
+    behaviour, node = _place(session)
+    session, outputs = behaviour.heard(session, node)
+    return session, [*hushed, *outputs]
+
+
+def _wait_over(session: Session, event: TimerFired, at: float) -> Step:
+    if not _is_running(session, event):
+        return stay(session)
+    behaviour, node = _place(session)
+    return behaviour.silence(msgspec.structs.replace(session, timer=None), node)
+
+
+def _is_running(session: Session, event: TimerFired) -> bool:
+    timer = session.timer
+    return timer is not None and (timer.key, timer.token) == (event.key, event.token)
+
+
+def _note_rejection(session: Session, event: InputRejected, at: float) -> Step:
+    return stay(msgspec.structs.replace(session, rejected=event.digit))
+
+
+def _note(session: Session, event: OptionChosen, at: float) -> Step:
+    return stay(session)
+
+
+def _handed_off(session: Session, event: HandedOff, at: float) -> Step:
+    return _end(session)
+
+
+def _flow_ended(session: Session, event: FlowEnded, at: float) -> Step:
+    session, outputs = _end(session)
+    if event.outcome != FINISHED:
+        return session, outputs
+    hang_up = HangUp(call=session.call, leg=citizen_leg(session.call))
+    return msgspec.structs.replace(session, hangs_up=True), [*outputs, hang_up]
+
+
+def _leg_ended(session: Session, event: LegEnded, at: float) -> Step:
+    return _leave(session, ABANDONED) if event.leg == citizen_leg(session.call) else stay(session)
+
+
+def _leg_ended_after_the_flow(session: Session, event: LegEnded, at: float) -> Step:
+    gone = event.leg == citizen_leg(session.call)
+    return stay(msgspec.structs.replace(session, hangs_up=session.hangs_up and not gone))
+
+
+def _call_lost(session: Session, event: CallLost, at: float) -> Step:
+    return _leave(session, LOST)
+
+
+def _call_over(session: Session, event: CallEnded | CallBroken, at: float) -> Step:
+    return _end(_without_sound(session))
+
+
+def _call_over_after_the_flow(session: Session, event: CallEnded | CallBroken | CallLost, at: float) -> Step:
+    return stay(msgspec.structs.replace(session, hangs_up=False))
+
+
+def _leave(session: Session, outcome: str) -> Step:
+    """The citizen is gone, and every sound with the leg: there is nothing left to stop but the timer."""
+    session, outputs = forget_timer(_without_sound(session))
+    ended = FlowEnded(call=session.call, outcome=outcome)
+    return msgspec.structs.replace(session, state=State.BETWEEN, decided=(ended,)), [*outputs, ended]
+
+
+def _end(session: Session) -> Step:
+    session, outputs = hush(session)
+    return msgspec.structs.replace(session, state=State.ENDED, decided=(), typed_ahead=""), outputs
+
+
+def _without_sound(session: Session) -> Session:
+    return msgspec.structs.replace(session, sound=None)
+
+
+EVENTS = (
+    FlowEntered,
+    NodeEntered,
+    OptionChosen,
+    InputRejected,
+    HandedOff,
+    FlowEnded,
+    DigitPressed,
+    PlaybackEnded,
+    CommandFailed,
+    TimerFired,
+    LegEnded,
+    CallLost,
+    CallBroken,
+    CallEnded,
+)
+
+_ALIVE: dict[type, Reaction[Session] | Exempt] = {
+    FlowEntered: IMPOSSIBLE,
+    # Decisions are handled wherever they meet us: after a restart with a changed flow file the journal, not the
+    # file, says what was decided.
+    NodeEntered: _enter,
+    OptionChosen: _note,
+    InputRejected: _note_rejection,
+    HandedOff: _handed_off,
+    FlowEnded: _flow_ended,
+    LegEnded: _leg_ended,
+    CallLost: _call_lost,
+    CallBroken: _call_over,
+    CallEnded: _call_over,
+}
+
+TABLE: dict[tuple[State, type], Reaction[Session] | Exempt] = {
+    **{(state, event): reaction for state in State if state is not State.ENDED for event, reaction in _ALIVE.items()},
+    (State.BETWEEN, DigitPressed): _type_ahead,
+    (State.BETWEEN, PlaybackEnded): LATE,
+    (State.BETWEEN, CommandFailed): LATE,
+    (State.BETWEEN, TimerFired): LATE,
+    (State.PLAYING, DigitPressed): _key,
+    (State.PLAYING, PlaybackEnded): _sound_ended,
+    (State.PLAYING, CommandFailed): _sound_refused,
+    (State.PLAYING, TimerFired): _guard_fired,
+    (State.WAITING, DigitPressed): _key,
+    (State.WAITING, PlaybackEnded): LATE,
+    (State.WAITING, CommandFailed): LATE,
+    (State.WAITING, TimerFired): _wait_over,
+    (State.ENDED, FlowEntered): IMPOSSIBLE,
+    (State.ENDED, NodeEntered): LATE,
+    (State.ENDED, OptionChosen): LATE,
+    (State.ENDED, InputRejected): LATE,
+    (State.ENDED, HandedOff): LATE,
+    (State.ENDED, FlowEnded): LATE,
+    (State.ENDED, DigitPressed): LATE,
+    (State.ENDED, PlaybackEnded): LATE,
+    (State.ENDED, CommandFailed): LATE,
+    (State.ENDED, TimerFired): LATE,
+    (State.ENDED, LegEnded): _leg_ended_after_the_flow,
+    (State.ENDED, CallLost): _call_over_after_the_flow,
+    (State.ENDED, CallBroken): _call_over_after_the_flow,
+    (State.ENDED, CallEnded): _call_over_after_the_flow,
+}
+
+MACHINE: Machine[Session] = Machine("ivr.session", states=State, events=EVENTS, table=TABLE)

@@ -1,0 +1,1 @@
+"""The sample lines, as YAML files; `ivr.sample_flow` reads them."""
