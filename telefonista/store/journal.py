@@ -165,9 +165,7 @@ class FileJournal:
     is cut off, and said. Raises `JournalInUse`, `JournalDamaged`, and OSError where the folder cannot be used.
     """
 
-    def __init__(
-        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, keep_segments: int = KEEP_SEGMENTS
-    ) -> None:
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, keep_segments: int = KEEP_SEGMENTS) -> None:
         if keep_segments < 2:
             raise ValueError("keep_segments must be at least 2: the one before the newest is its safety net")
         self._folder = folder

@@ -1,0 +1,405 @@
+"""What each event means for the tables: a pure table from event type to changes of rows.
+
+In goes an entry, out come changes keyed by ids that stand in the entry, so that they can be gathered, repeated and
+rebuilt. Knows the tables and no connection; reads nothing back.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table
+
+from telefonista.kernel import events as e
+from telefonista.kernel.events import EndReason, Entry, VisitOutcome
+from telefonista.kernel.ids import CallId, LegId, RouteName, agent_leg, citizen_leg, recording_id, visit_id
+from telefonista.store.number import e164
+from telefonista.store.tables import (
+    AgentPresence,
+    Base,
+    Call,
+    Choice,
+    Conversation,
+    HandledBy,
+    Leg,
+    Offer,
+    Recording,
+    RecordingState,
+    Role,
+    Visit,
+    moment,
+)
+
+AGENTS_ROUTE = RouteName("agents")
+"""Where the legs to our agents' phones are counted: no trunk of the organisation carries them."""
+
+Values = Mapping[str, Any]
+_NOTHING: Values = {}
+
+
+def table_of(model: type[Base]) -> Table:
+    return Base.metadata.tables[model.__tablename__]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Of one row, named by its primary key."""
+
+    model: type[Base]
+    key: str | int
+    insert: Values | None = None
+    """A new row's values; where the row is there already it stays as it is."""
+    update: Values = _NOTHING
+    fill: Values = _NOTHING
+    """Set only where nothing stands yet: the first one counts."""
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A citizen was in touch at this time (epoch seconds)."""
+
+    number: str
+    at: float
+
+
+class MarkLost(msgspec.Struct, frozen=True):
+    """Visits that this call was in at this time ended because the call was lost."""
+
+    call: CallId
+    at: float
+
+
+class Close(msgspec.Struct, frozen=True):
+    """The call is over: whatever of it is still open in the tables ends now. An engine without defects has closed
+    everything by then; this keeps a defect from leaving a ghost that waits or talks for ever."""
+
+    call: CallId
+    at: float
+    reason: EndReason
+
+
+AnyChange = Change | Contact | MarkLost | Close
+
+
+def changes(entry: Entry, *, country: str) -> list[AnyChange]:
+    """What the entry changes. `country` (ISO 3166) is where the call's line is, by which its number is read.
+
+    Raises whatever a nonsensical value raises (a time beyond the calendar); the caller sets such an entry aside.
+    """
+    rule = RULES[type(entry.event)]
+    return [] if rule is None else rule(entry.event, entry.at, entry.seq, country)
+
+
+def _call_arrived(event: e.CallArrived, at: float, seq: int, country: str) -> list[AnyChange]:
+    number = e164(event.caller, country=country)
+    arrival: list[AnyChange] = [
+        Change(
+            Call,
+            event.call,
+            insert={
+                "seq": seq,
+                "handled_by": HandledBy.ENGINE,
+                "line": event.line,
+                "route": event.route,
+                "dialled": event.dialled,
+                "caller": event.caller,
+                "citizen": number,
+                "arrived_at": moment(at),
+            },
+        ),
+        _new_leg(citizen_leg(event.call), call=event.call, role=Role.CITIZEN, route=event.route, at=at),
+    ]
+    return arrival if number is None else [Contact(number, at), *arrival]
+
+
+def _new_leg(leg: LegId, *, call: CallId, role: Role, route: RouteName, at: float, agent: str | None = None) -> Change:
+    return Change(
+        Leg,
+        leg,
+        insert={
+            "call": call,
+            "role": role,
+            "route": route,
+            "agent": agent,
+            "started_at": moment(at),
+            "lost": False,
+        },
+    )
+
+
+def _citizen_answered(call: CallId, *, at: float) -> Change:
+    """No event says that we answered the citizen's channel; the first one that follows from it does."""
+    return Change(Leg, citizen_leg(call), fill={"answered_at": moment(at)})
+
+
+def _leg_rang(event: e.LegRang, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Leg, event.leg, fill={"rang_at": moment(at)})]
+
+
+def _leg_answered(event: e.LegAnswered, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Leg, event.leg, fill={"answered_at": moment(at)})]
+
+
+def _leg_ended(event: e.LegEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    ending = {"ended_at": moment(at), "cause": event.cause, "sip_status": event.sip_status, "lost": event.lost}
+    return [Change(Leg, event.leg, update=ending)]
+
+
+def _flow_entered(event: e.FlowEntered, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [
+        Change(Call, event.call, update={"flow": event.flow, "flow_version": event.version}),
+        _citizen_answered(event.call, at=at),
+    ]
+
+
+def _node_entered(event: e.NodeEntered, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Call, event.call, update={"last_node": event.node})]
+
+
+def _option_chosen(event: e.OptionChosen, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [_choice(event.call, at=at, seq=seq, node=event.node, digit=event.digit, option=event.option)]
+
+
+def _input_rejected(event: e.InputRejected, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [_choice(event.call, at=at, seq=seq, node=event.node, digit=event.digit, option=None)]
+
+
+def _choice(call: CallId, *, at: float, seq: int, node: str, digit: str, option: str | None) -> Change:
+    return Change(
+        Choice, seq, insert={"call": call, "chosen_at": moment(at), "node": node, "digit": digit, "option": option}
+    )
+
+
+def _handed_off(event: e.HandedOff, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Call, event.call, update={"topic": event.topic})] if event.topic else []
+
+
+def _visit_started(event: e.VisitStarted, at: float, seq: int, country: str) -> list[AnyChange]:
+    visit = {
+        "call": event.call,
+        "queue": event.queue,
+        "priority": event.priority,
+        "started_at": moment(at),
+        "lost": False,
+    }
+    return [Change(Visit, event.visit, insert=visit), _citizen_answered(event.call, at=at)]
+
+
+def _visit_ended(event: e.VisitEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    ending = {"ended_at": moment(at), "outcome": event.outcome, "agent": event.agent}
+    return [Change(Visit, event.visit, update=ending)]
+
+
+def _offer_made(event: e.OfferMade, at: float, seq: int, country: str) -> list[AnyChange]:
+    offer = {
+        "call": event.call,
+        "visit": event.visit,
+        "agent": event.agent,
+        "leg": event.leg,
+        "made_at": moment(at),
+        "passed_over": event.passed_over,
+    }
+    return [
+        _new_leg(event.leg, call=event.call, role=Role.AGENT, route=AGENTS_ROUTE, at=at, agent=event.agent),
+        Change(Offer, event.offer, insert=offer),
+    ]
+
+
+def _offer_ended(event: e.OfferEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Offer, event.offer, update={"ended_at": moment(at), "outcome": event.outcome})]
+
+
+def _conversation_started(event: e.ConversationStarted, at: float, seq: int, country: str) -> list[AnyChange]:
+    conversation = {"call": event.call, "agent": event.agent, "queue": event.queue, "started_at": moment(at)}
+    return [
+        Change(Call, event.call, fill={"answered_at": moment(at)}),
+        _citizen_answered(event.call, at=at),
+        Change(Conversation, event.leg, insert=conversation),
+    ]
+
+
+def _conversation_ended(event: e.ConversationEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Conversation, event.leg, update={"ended_at": moment(at), "ended_by": event.reason})]
+
+
+def _recording_asked(event: e.RecordingAsked, at: float, seq: int, country: str) -> list[AnyChange]:
+    recording = {
+        "call": event.call,
+        "agent": event.agent,
+        "state": RecordingState.ASKED,
+        "asked_at": moment(at),
+    }
+    return [Change(Recording, event.recording, insert=recording)]
+
+
+def _recording_started(event: e.RecordingStarted, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [
+        Change(Recording, event.recording, update={"state": RecordingState.RUNNING}, fill={"started_at": moment(at)})
+    ]
+
+
+def _recording_stopped(event: e.RecordingStopped, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [
+        Change(Recording, event.recording, update={"state": RecordingState.STOPPED}, fill={"stopped_at": moment(at)})
+    ]
+
+
+def _recording_kept(event: e.RecordingKept, at: float, seq: int, country: str) -> list[AnyChange]:
+    kept = {
+        "state": RecordingState.KEPT,
+        "settled_at": moment(at),
+        "path": event.path,
+        "duration_s": event.duration_s,
+        "sha256": event.sha256,
+    }
+    return [Change(Recording, event.recording, update=kept)]
+
+
+def _recording_failed(event: e.RecordingFailed, at: float, seq: int, country: str) -> list[AnyChange]:
+    failed = {"state": RecordingState.FAILED, "settled_at": moment(at), "why_failed": event.why}
+    return [Change(Recording, event.recording, update=failed)]
+
+
+def _call_lost(event: e.CallLost, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Call, event.call, update={"trouble": event.why}), MarkLost(event.call, at)]
+
+
+def _call_broken(event: e.CallBroken, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Call, event.call, update={"trouble": event.why})]
+
+
+def _call_ended(event: e.CallEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    ending = {"ended_at": moment(at), "end_reason": event.reason, "cause": event.cause}
+    return [Change(Call, event.call, update=ending), Close(event.call, at, event.reason)]
+
+
+def _contingency_call_reported(event: e.ContingencyCallReported, at: float, seq: int, country: str) -> list[AnyChange]:
+    """A call that is over, in one piece. What the dialplan cannot know (offers, who hung up) stays empty."""
+    call = event.call
+    number = e164(event.caller, country=country)
+    rows: list[AnyChange] = [] if number is None else [Contact(number, event.arrived_at)]
+    rows.append(
+        Change(
+            Call,
+            call,
+            insert={
+                "seq": seq,
+                "handled_by": HandledBy.CONTINGENCY,
+                "line": event.line,
+                "route": event.route,
+                "dialled": event.dialled,
+                "caller": event.caller,
+                "citizen": number,
+                "arrived_at": moment(event.arrived_at),
+                "answered_at": _maybe(event.answered_at),
+                "ended_at": moment(event.ended_at),
+                "cause": event.cause,
+            },
+        )
+    )
+    leg_ending = {"ended_at": moment(event.ended_at), "cause": event.cause}
+    citizen = _new_leg(citizen_leg(call), call=call, role=Role.CITIZEN, route=event.route, at=event.arrived_at)
+    # The contingency path answers before it says its message.
+    rows.append(_with(citizen, answered_at=moment(event.arrived_at), **leg_ending))
+    if event.queue is not None:
+        answered = event.answered_at is not None
+        queued_at = event.arrived_at if event.queued_at is None else event.queued_at
+        rows.append(
+            Change(
+                Visit,
+                visit_id(call, n=1),
+                insert={
+                    "call": call,
+                    "queue": event.queue,
+                    "priority": 0,
+                    "started_at": moment(queued_at),
+                    "ended_at": moment(event.ended_at if event.answered_at is None else event.answered_at),
+                    "outcome": VisitOutcome.ANSWERED if answered else VisitOutcome.ABANDONED,
+                    "agent": event.agent if answered else None,
+                    "lost": False,
+                },
+            )
+        )
+    if event.answered_at is not None and event.agent is not None:
+        leg = agent_leg(call, n=1)
+        # When the phone began to ring is not in the record; the answer is the first that is known of this leg.
+        ringing = _new_leg(leg, call=call, role=Role.AGENT, route=AGENTS_ROUTE, at=event.answered_at, agent=event.agent)
+        rows.append(_with(ringing, answered_at=moment(event.answered_at), **leg_ending))
+        rows.append(
+            Change(
+                Conversation,
+                leg,
+                insert={
+                    "call": call,
+                    "agent": event.agent,
+                    "queue": event.queue or "",
+                    "started_at": moment(event.answered_at),
+                    "ended_at": moment(event.ended_at),
+                },
+            )
+        )
+    if event.recording_files:
+        recording = {
+            "call": call,
+            "agent": event.agent,
+            "state": RecordingState.STOPPED,
+            "asked_at": moment(event.arrived_at),
+            "stopped_at": moment(event.ended_at),
+        }
+        rows.append(Change(Recording, recording_id(call, n=1), insert=recording))
+    return rows
+
+
+def _with(change: Change, **values: Any) -> Change:
+    return Change(change.model, change.key, insert={**(change.insert or {}), **values})
+
+
+def _maybe(at: float | None) -> Any:
+    return None if at is None else moment(at)
+
+
+def _presence_changed(event: e.PresenceChanged, at: float, seq: int, country: str) -> list[AnyChange]:
+    point = {"agent": event.agent, "began_at": moment(at), "presence": event.presence, "call": event.call}
+    return [Change(AgentPresence, seq, insert=point)]
+
+
+Rule = Callable[[Any, float, int, str], list[AnyChange]]
+
+RULES: dict[type, Rule | None] = {
+    e.CallArrived: _call_arrived,
+    e.DigitPressed: None,
+    e.PlaybackEnded: None,
+    e.LegRang: _leg_rang,
+    e.LegAnswered: _leg_answered,
+    e.LegEnded: _leg_ended,
+    e.CommandFailed: None,
+    e.TimerFired: None,
+    e.FlowEntered: _flow_entered,
+    e.NodeEntered: _node_entered,
+    e.OptionChosen: _option_chosen,
+    e.InputRejected: _input_rejected,
+    e.FlowEnded: None,
+    e.HandedOff: _handed_off,
+    e.VisitStarted: _visit_started,
+    e.WaitAnnounced: None,
+    e.OfferMade: _offer_made,
+    e.OfferEnded: _offer_ended,
+    e.VisitEnded: _visit_ended,
+    e.ConversationStarted: _conversation_started,
+    e.ConversationEnded: _conversation_ended,
+    e.RecordingAsked: _recording_asked,
+    e.RecordingStarted: _recording_started,
+    e.RecordingStopped: _recording_stopped,
+    e.RecordingKept: _recording_kept,
+    e.RecordingFailed: _recording_failed,
+    e.CallLost: _call_lost,
+    e.CallBroken: _call_broken,
+    e.CallEnded: _call_ended,
+    e.ContingencyCallReported: _contingency_call_reported,
+    e.PhoneChanged: None,
+    e.AgentTimerFired: None,
+    e.PresenceChanged: _presence_changed,
+    e.EngineStarted: None,
+    e.EngineStopped: None,
+    e.NodeUp: None,
+    e.NodeLost: None,
+}
+"""Every kind of event stands here; None: it leaves no row."""
