@@ -2,8 +2,8 @@
 
 A move returns the next value of the session and what is to come of it. What leads out of a node is an event, journalled
 and then applied like any other, and only its application enters the next node: what is folded from the journal after a
-restart is therefore the same value. The sound and the timer that are running are part of the value, so that they can be
-asked for again under the same names. Must never import another room.
+restart is therefore the same value. The sound and the timer that are running are part of the value. Must never import
+another room.
 """
 
 from enum import Enum
@@ -33,6 +33,7 @@ HANDED_OFF = "handed_off"
 FINISHED = "finished"
 ABANDONED = "abandoned"
 LOST = "lost"
+STOPPED = "stopped"
 
 
 class State(Enum):

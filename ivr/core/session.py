@@ -13,6 +13,7 @@ from ivr.core.moves import (
     ABANDONED,
     FINISHED,
     LOST,
+    STOPPED,
     Session,
     State,
     Step,
@@ -29,6 +30,7 @@ from telefonista.kernel.events import (
     CallBroken,
     CallEnded,
     CallLost,
+    CallStopped,
     CommandFailed,
     DigitPressed,
     FlowEnded,
@@ -42,7 +44,7 @@ from telefonista.kernel.events import (
     TimerFired,
 )
 from telefonista.kernel.ids import CallId, QueueName, citizen_leg
-from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction
+from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
 
 MOST_NODES = 300
 """Entered in one flow. Somebody who presses keys that often is helped by a person."""
@@ -54,15 +56,21 @@ def begin(call: CallId, *, flow: Flow, person: QueueName) -> Session:
 
 
 def resume(session: Session) -> list[Output]:
-    """What must be asked for again after a restart or a gap in the link; the session stays as it is.
+    """What must follow a restart or a gap in the link; the session itself stays as it is.
 
-    The sound and the timer come with the names that they had. A decision is repeated only where a changed flow file
-    made one that the journal does not have.
+    A node that was saying something is entered again, and so says it again under a new number: its sound may have been
+    cut, or never been asked for, and Asterisk does not refuse a playback id that it has already (it plays both, one
+    after the other). A wait for a key begins anew. A decision is repeated only where a changed flow file led to one
+    that the journal does not have.
     """
+    if session.state is State.BETWEEN:
+        return list(session.decided)
+    if session.state is State.PLAYING:
+        return [NodeEntered(call=session.call, node=session.node, tries=session.tries)]
     if session.state is State.ENDED:
         return [HangUp(call=session.call, leg=citizen_leg(session.call))] if session.hangs_up else []
-    running = [output for output in (session.sound, session.timer) if output is not None]
-    return [*session.decided, *running]
+    assert session.timer is not None
+    return [session.timer]
 
 
 def _place(session: Session) -> tuple[Behaviour, Node]:
@@ -140,10 +148,6 @@ def _note_rejection(session: Session, event: InputRejected, at: float) -> Step:
     return stay(msgspec.structs.replace(session, rejected=event.digit))
 
 
-def _note(session: Session, event: OptionChosen, at: float) -> Step:
-    return stay(session)
-
-
 def _handed_off(session: Session, event: HandedOff, at: float) -> Step:
     return _end(session)
 
@@ -169,11 +173,17 @@ def _call_lost(session: Session, event: CallLost, at: float) -> Step:
     return _leave(session, LOST)
 
 
+def _call_stopped(session: Session, event: CallStopped, at: float) -> Step:
+    return _leave(session, STOPPED)
+
+
 def _call_over(session: Session, event: CallEnded | CallBroken, at: float) -> Step:
     return _end(_without_sound(session))
 
 
-def _call_over_after_the_flow(session: Session, event: CallEnded | CallBroken | CallLost, at: float) -> Step:
+def _call_over_after_the_flow(
+    session: Session, event: CallEnded | CallBroken | CallLost | CallStopped, at: float
+) -> Step:
     return stay(msgspec.structs.replace(session, hangs_up=False))
 
 
@@ -193,66 +203,26 @@ def _without_sound(session: Session) -> Session:
     return msgspec.structs.replace(session, sound=None)
 
 
-EVENTS = (
-    FlowEntered,
-    NodeEntered,
-    OptionChosen,
-    InputRejected,
-    HandedOff,
-    FlowEnded,
-    DigitPressed,
-    PlaybackEnded,
-    CommandFailed,
-    TimerFired,
-    LegEnded,
-    CallLost,
-    CallBroken,
-    CallEnded,
-)
-
-_ALIVE: dict[type, Reaction[Session] | Exempt] = {
-    FlowEntered: IMPOSSIBLE,
-    # Decisions are handled wherever they meet us: after a restart with a changed flow file the journal, not the
-    # file, says what was decided.
-    NodeEntered: _enter,
-    OptionChosen: _note,
-    InputRejected: _note_rejection,
-    HandedOff: _handed_off,
-    FlowEnded: _flow_ended,
-    LegEnded: _leg_ended,
-    CallLost: _call_lost,
-    CallBroken: _call_over,
-    CallEnded: _call_over,
+_: Exempt = LATE
+X: Exempt = IMPOSSIBLE
+_TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
+    # columns: between, playing, waiting, ended
+    FlowEntered: (X, X, X, X),
+    # Decisions are taken wherever they meet us: after a restart with a changed flow file it is the journal, not the
+    # file, that says what was decided.
+    NodeEntered: (_enter, _enter, _enter, _),
+    OptionChosen: (_, _, _, _),
+    InputRejected: (_note_rejection, _note_rejection, _note_rejection, _),
+    HandedOff: (_handed_off, _handed_off, _handed_off, _),
+    FlowEnded: (_flow_ended, _flow_ended, _flow_ended, _),
+    DigitPressed: (_type_ahead, _key, _key, _),
+    PlaybackEnded: (_, _sound_ended, _, _),
+    CommandFailed: (_, _sound_refused, _, _),
+    TimerFired: (_, _guard_fired, _wait_over, _),
+    LegEnded: (_leg_ended, _leg_ended, _leg_ended, _leg_ended_after_the_flow),
+    CallLost: (_call_lost, _call_lost, _call_lost, _call_over_after_the_flow),
+    CallStopped: (_call_stopped, _call_stopped, _call_stopped, _call_over_after_the_flow),
+    CallBroken: (_call_over, _call_over, _call_over, _call_over_after_the_flow),
+    CallEnded: (_call_over, _call_over, _call_over, _call_over_after_the_flow),
 }
-
-TABLE: dict[tuple[State, type], Reaction[Session] | Exempt] = {
-    **{(state, event): reaction for state in State if state is not State.ENDED for event, reaction in _ALIVE.items()},
-    (State.BETWEEN, DigitPressed): _type_ahead,
-    (State.BETWEEN, PlaybackEnded): LATE,
-    (State.BETWEEN, CommandFailed): LATE,
-    (State.BETWEEN, TimerFired): LATE,
-    (State.PLAYING, DigitPressed): _key,
-    (State.PLAYING, PlaybackEnded): _sound_ended,
-    (State.PLAYING, CommandFailed): _sound_refused,
-    (State.PLAYING, TimerFired): _guard_fired,
-    (State.WAITING, DigitPressed): _key,
-    (State.WAITING, PlaybackEnded): LATE,
-    (State.WAITING, CommandFailed): LATE,
-    (State.WAITING, TimerFired): _wait_over,
-    (State.ENDED, FlowEntered): IMPOSSIBLE,
-    (State.ENDED, NodeEntered): LATE,
-    (State.ENDED, OptionChosen): LATE,
-    (State.ENDED, InputRejected): LATE,
-    (State.ENDED, HandedOff): LATE,
-    (State.ENDED, FlowEnded): LATE,
-    (State.ENDED, DigitPressed): LATE,
-    (State.ENDED, PlaybackEnded): LATE,
-    (State.ENDED, CommandFailed): LATE,
-    (State.ENDED, TimerFired): LATE,
-    (State.ENDED, LegEnded): _leg_ended_after_the_flow,
-    (State.ENDED, CallLost): _call_over_after_the_flow,
-    (State.ENDED, CallBroken): _call_over_after_the_flow,
-    (State.ENDED, CallEnded): _call_over_after_the_flow,
-}
-
-MACHINE: Machine[Session] = Machine("ivr.session", states=State, events=EVENTS, table=TABLE)
+MACHINE: Machine[Session] = Machine("ivr.session", states=State, events=_TABLE, table=rows(State, _TABLE))

@@ -6,7 +6,6 @@ and keeps the journal that a restart reads.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import get_args
 
 import msgspec
 import pytest
@@ -28,10 +27,12 @@ from ivr.core.moves import (
 from ivr.core.session import MACHINE, MOST_NODES
 from telefonista.kernel.commands import CancelTimer, HangUp, Play, Prompt, SetTimer, StopPlayback
 from telefonista.kernel.events import (
+    KINDS,
     CallArrived,
     CallBroken,
     CallEnded,
     CallLost,
+    CallStopped,
     CommandFailed,
     DigitPressed,
     EndReason,
@@ -65,7 +66,6 @@ CALL = CallId("nodo1-1700000000.1")
 LINE = LineName("0800-info")
 DEFAULT_QUEUE = QueueName("general")
 SAMPLE = sample_flow()
-EVENT_TYPES = get_args(Event)
 
 EVERY_KIND = read_flow(
     """
@@ -124,8 +124,8 @@ class Line:
         """What the engine does after a restart or a gap."""
         self.commands, self.decisions = [], []
         outputs = self.service.resume(CALL, at=0.0)
-        self.commands += [output for output in outputs if not isinstance(output, EVENT_TYPES)]
-        self._cascade([output for output in outputs if isinstance(output, EVENT_TYPES)])
+        self.commands += [output for output in outputs if not isinstance(output, KINDS)]
+        self._cascade([output for output in outputs if isinstance(output, KINDS)])
 
     def _cascade(self, first: Iterable[Event]) -> None:
         waiting = deque(first)
@@ -133,7 +133,7 @@ class Line:
             event = waiting.popleft()
             self.journal.append(event)
             for output in self.service.handle(self._entry(event)):
-                if isinstance(output, EVENT_TYPES):
+                if isinstance(output, KINDS):
                     waiting.append(output)
                     self.decisions.append(output)
                     assert len(self.decisions) < 2 * MOST_NODES, "the cascade does not end"
@@ -506,6 +506,7 @@ def test_hanging_up_is_asked_for_again_after_a_restart_until_the_citizen_is_gone
     [
         CallEnded(call=CALL, reason=EndReason.FLOW_FINISHED),
         CallLost(call=CALL, why="the node died"),
+        CallStopped(call=CALL),
         CallBroken(call=CALL, why="a defect"),
     ],
 )
@@ -532,10 +533,13 @@ def test_citizen_who_hangs_up_anywhere_ends_the_flow(way: str) -> None:
     assert line.session.state is State.ENDED
 
 
-def test_call_that_is_lost_ends_the_flow() -> None:
+@pytest.mark.parametrize(
+    ("ending", "outcome"), [(CallLost(call=CALL, why="the node died"), "lost"), (CallStopped(call=CALL), "stopped")]
+)
+def test_call_that_is_lost_or_stopped_ends_the_flow(ending: Event, outcome: str) -> None:
     line = Line().arrives()
-    line.happens(CallLost(call=CALL, why="the node died"))
-    assert line.decisions == [FlowEnded(call=CALL, outcome="lost")]
+    line.happens(ending)
+    assert line.decisions == [FlowEnded(call=CALL, outcome=outcome)]
     assert line.session.state is State.ENDED
 
 
@@ -582,15 +586,40 @@ def test_circle_without_any_sound_ends_with_a_person() -> None:
 
 
 @pytest.mark.parametrize("way", ["", "1", "w", "w7", "ww", "wwt", "w1", "w1w", "f", "wf"])
-def test_restart_brings_back_the_same_place_the_same_sound_and_the_same_timer(way: str) -> None:
+def test_restart_finds_every_call_where_it_was(way: str) -> None:
     live = Line().arrives()
     walk(live, way)
+    assert Line(SAMPLE, journal=live.journal).session == live.session
+
+
+@pytest.mark.parametrize("way", ["", "w", "w7", "w77", "1", "f"])
+def test_what_was_being_said_is_said_again_after_a_restart(way: str) -> None:
+    live = Line().arrives()
+    walk(live, way)
+    before = live.session
+    said = next(play for play in reversed(live.every_sound()))
     restarted = Line(SAMPLE, journal=live.journal)
-    assert restarted.session == live.session
+    for n in (1, 2):
+        restarted.resumes()
+        assert [(play.playback, play.prompts) for play in restarted.every_sound()[n - 1 :]] == [
+            (PlaybackId(f"{CALL}.p{before.playbacks + n}"), said.prompts)
+        ]
+        assert (restarted.session.node, restarted.session.tries) == (before.node, before.tries)
+    if before.sound is not None:
+        assert StopPlayback(call=CALL, playback=before.sound.playback) in restarted.all_commands
+    assert Line(SAMPLE, journal=restarted.journal).session == restarted.session
+    restarted.waits()
+    assert (restarted.session.node, restarted.session.state) != (before.node, State.PLAYING)
+
+
+def test_wait_for_a_key_begins_anew_after_a_restart() -> None:
+    live = Line().arrives()
+    walk(live, "ww")
+    restarted = Line(SAMPLE, journal=live.journal)
     restarted.resumes()
-    assert restarted.decisions == []
-    assert restarted.commands == [part for part in (live.session.sound, live.session.timer) if part is not None]
-    assert restarted.session == live.session
+    assert (restarted.decisions, restarted.commands) == ([], [live.session.timer])
+    restarted.presses("1")
+    assert restarted.session.node == "tramites"
 
 
 def walk(line: Line, way: str) -> None:
@@ -631,12 +660,13 @@ HAPPENINGS = st.one_of(
         why=st.just("500"),
     ),
     # What is running now ends: the likely case, which random numbers alone would seldom meet.
-    st.sampled_from(["sound", "failing sound", "timer"]),
+    st.sampled_from(["sound", "failing sound", "timer", "restart"]),
     st.sampled_from(
         [
             hung_up(),
             LegEnded(call=CALL, leg=agent_leg(CALL, n=1), cause=17),
             CallLost(call=CALL, why="the node died"),
+            CallStopped(call=CALL),
             CallEnded(call=CALL, reason=EndReason.CITIZEN_HUNG_UP),
             CallBroken(call=CALL, why="a defect of another room"),
         ]
@@ -651,6 +681,9 @@ def test_no_order_of_events_breaks_a_conversation_and_a_restart_is_never_noticed
 ) -> None:
     line = Line(flow).arrives()
     for happening in happenings:
+        if happening == "restart":
+            line = Line(flow, journal=line.journal)
+            line.resumes()
         line.happens(*now(line.session, happening))
         session = line.session
         assert (session.sound is not None or session.timer is not None) == (session.state is not State.ENDED)
@@ -690,10 +723,10 @@ def test_restart_with_another_flow_still_ends_every_conversation(happenings: lis
 def now(session: Session, happening: Event | str) -> list[Event]:
     if not isinstance(happening, str):
         return [happening]
-    if happening == "timer":
-        timer = session.timer
-        return [] if timer is None else [TimerFired(call=CALL, key=timer.key, token=timer.token)]
-    if session.sound is None:
+    timer = session.timer
+    if happening == "timer" and timer is not None:
+        return [TimerFired(call=CALL, key=timer.key, token=timer.token)]
+    if session.sound is None or "sound" not in happening:
         return []
     return [PlaybackEnded(call=CALL, playback=session.sound.playback, failed=happening == "failing sound")]
 
