@@ -13,7 +13,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -54,6 +54,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What Asterisk has not yet taken from us."""
     connections: int = 16
     """Open connections, those that have not yet proved who they are included."""
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 class _Pending(msgspec.Struct):
@@ -196,7 +199,7 @@ class AsteriskLink:
         recorder: Recorder | None = None,
         on_up: Callable[[Observation], None] = lambda observation: None,
         on_down: Callable[[str], None] = lambda why: None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = DEFAULT_LIMITS,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.node = node
@@ -510,14 +513,26 @@ class AsteriskLink:
             return
         if pending.reply is not None:
             pending.reply(answer)
-        elif pending.command is not None:
-            status = answer.status_code
-            if 200 <= status < 300:
-                return
-            event = ari.outcome(pending.command, pending.request, status=status, body=answer.message_body)
-            if event is not None:
-                at = ari.epoch_s(answer.timestamp)
-                self._emit(event, self._now() if at is None else at)
+        elif pending.command is not None and not 200 <= answer.status_code < 300:
+            self._not_done(pending.command, pending.request, answer)
+
+    def _not_done(self, command: PbxCommand, request: ari.Request, answer: ari.RESTResponse) -> None:
+        status = answer.status_code
+        question = ari.doubt(command, status=status)
+        connection = self._connection
+        if question is not None and connection is not None:
+
+            def settle(found: ari.RESTResponse) -> None:
+                self._tell(ari.settled(command, status=found.status_code), found)
+
+            self._send(connection, [self._prepared(question, reply=settle)])
+            return
+        self._tell(ari.outcome(command, request, status=status, body=answer.message_body), answer)
+
+    def _tell(self, event: Event | None, answer: ari.RESTResponse) -> None:
+        if event is not None:
+            at = ari.epoch_s(answer.timestamp)
+            self._emit(event, self._now() if at is None else at)
 
     def _offer(self, connection: _Connection, message: ari.CallBroadcast) -> None:
         """Claim a call at once: the dialplan waits half a second for it and no longer."""

@@ -422,7 +422,7 @@ def _ring(command: Ring, application: str) -> tuple[Request, ...]:
     ]
     if command.shown_number:
         query.append(Query("callerId", command.shown_number))
-    # 409: this very leg was dialled before. Dialling is at most once.
+    # 409: this very leg was dialled before (dialling is at most once), or so it says: see `doubt`.
     return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
 
 
@@ -520,6 +520,23 @@ def outcome(command: PbxCommand, request: Request, *, status: int, body: str) ->
     if 200 <= status < 300 or status in request.harmless:
         return None
     return refused(command, why=f"{status} {_explanation(body)}".rstrip(), status=status)
+
+
+def doubt(command: PbxCommand, *, status: int) -> Request | None:
+    """What must be asked before an answer can be believed; None for one that can.
+
+    Asterisk keeps the error of an earlier request on the same thread: once it has refused a repeated id it answers 409
+    also to a phone that it cannot reach, where it should say 500 (seen on 22.10.1). So a leg "already there" is looked
+    for; what `settled` makes of it does no harm when that leg was there and has ended meanwhile.
+    """
+    if status == 409 and isinstance(command, Ring):
+        return Request("GET", f"channels/{name_in_path(command.leg)}")
+    return None
+
+
+def settled(command: PbxCommand, *, status: int) -> Event | None:
+    """What the answer to `doubt` means."""
+    return refused(command, why="no such leg", status=500) if status == 404 else None
 
 
 def refused(command: PbxCommand, *, why: str, status: int = 0) -> Event:
