@@ -75,4 +75,4 @@ def suggestion(word: str, *, known: Sequence[str]) -> str:
     if not known:
         return ""
     more = ", …" if len(known) > _MOST_CANDIDATES else ""
-    return f"; there is {', '.join(known[:_MOST_CANDIDATES])}{more}"
+    return f"; known: {', '.join(known[:_MOST_CANDIDATES])}{more}"

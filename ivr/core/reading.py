@@ -72,8 +72,12 @@ class _Fields:
 
     def only(self, known: Sequence[str], *, of: str) -> None:
         """Report entries that nobody will ask for."""
-        for key, _ in self.entries.values():
-            if key.text not in known:
+        for key, value in self.entries.values():
+            if key.text in known:
+                continue
+            if " " in key.text and isinstance(value, Word) and not value.text:
+                self.wrong(key, f"{shown(key.text)} follows a comma; a text with a comma needs quotes here")
+            else:
                 self.findings.add_unknown("key", key.text, known=known, line=key.line, column=key.column, of=of)
 
     def value(self, name: str, *, of: str) -> Tree | None:
@@ -101,10 +105,11 @@ class _Fields:
     def is_name(self, word: Word) -> bool:
         if _NAME.fullmatch(word.text) and len(word.text) <= LONGEST_NAME:
             return True
+        plainer = _plainer(word.text)
         self.wrong(
             word,
             f"{shown(word.text)} cannot be a name: small letters a-z, digits, and single - or _ between them, "
-            f"{LONGEST_NAME} at most",
+            f"{LONGEST_NAME} at most" + (f'; did you mean "{plainer}"?' if plainer else ""),
         )
         return False
 
@@ -174,6 +179,12 @@ class _Reader(NamedTuple):
 
     def optional_prompt(self, name: str) -> Prompt | None:
         return self.prompt(name) if name in self.fields.entries else None
+
+
+def _plainer(text: str) -> str:
+    """The text without what names cannot have, accents and capitals first of all; empty when nothing is left of it."""
+    letters = unicodedata.normalize("NFKD", text[: 2 * LONGEST_NAME].lower()).encode("ascii", "ignore").decode()
+    return "-".join(re.findall(r"[a-z0-9]+", letters))[:LONGEST_NAME].rstrip("-")
 
 
 def _flow(tree: Tree, *, text: str, findings: Findings) -> Flow | None:

@@ -75,7 +75,7 @@ def read_source(text: str, *, findings: Findings) -> Tree | None:
         findings.add(f"not YAML: {_plain(wrong.problem or str(wrong))}", line=line, column=column)
     except yaml.reader.ReaderError as wrong:
         line = text.count("\n", 0, wrong.position) + 1
-        findings.add(f"not YAML: it has a sign (U+{ord(wrong.character):04X}) that no text has", line=line)
+        findings.add(f"not YAML: it has a sign (U+{ord(text[wrong.position]):04X}) that no text has", line=line)
     except (yaml.YAMLError, ValueError, OverflowError):
         # PyYAML lets Python's own errors through for escapes and version numbers out of any range.
         findings.add("not YAML: an escape or a number in it is out of range", line=1)
