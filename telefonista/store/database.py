@@ -3,6 +3,7 @@
 In goes a URL, out comes a SQLAlchemy engine. Decides only how each database is spoken to.
 """
 
+import math
 import os
 from pathlib import Path
 
@@ -16,8 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-_BUSY_TIMEOUT_MS = 5_000
-_CONNECT_TIMEOUT_S = 5
+PATIENCE_S = 5.0
 _MIGRATION_LOCK = 0x7E1E_F0
 """An arbitrary number that two of ours, and nobody else, use as PostgreSQL's advisory lock while migrating."""
 
@@ -30,10 +30,11 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, patience_s: float = PATIENCE_S) -> Engine:
     """An engine for `sqlite:///path` or `postgresql://user:password@host/name`. Connects to nothing yet.
 
-    Raises DatabaseUnusable for any other URL.
+    `patience_s` is how long to wait for a server to answer, or in SQLite for another one's write to end. Raises
+    DatabaseUnusable for any other URL.
     """
     try:
         parsed = make_url(url)
@@ -41,21 +42,21 @@ def open_database(url: str) -> Engine:
         raise DatabaseUnusable("the database URL is not one; write sqlite:///PATH or postgresql://HOST/NAME") from None
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _open_sqlite(parsed)
+        return _open_sqlite(parsed, patience_s=patience_s)
     if backend == "postgresql":
         try:
             return create_engine(
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
                 pool_size=4,
-                connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
+                connect_args={"connect_timeout": math.ceil(patience_s)},
             )
         except ModuleNotFoundError:
             raise DatabaseUnusable("PostgreSQL needs psycopg: pip install 'telefonista[postgresql]'") from None
     raise DatabaseUnusable(f"no support for {backend}; use sqlite:///PATH or postgresql://HOST/NAME")
 
 
-def _open_sqlite(url: URL) -> Engine:
+def _open_sqlite(url: URL, *, patience_s: float) -> Engine:
     if not url.database or url.database == ":memory:":
         raise DatabaseUnusable("SQLite needs a file: sqlite:///PATH")
     # Made by us so that only its owner may read what citizens asked; the -wal and -shm files take its mode.
@@ -71,7 +72,7 @@ def _open_sqlite(url: URL) -> Engine:
             "journal_mode=WAL",
             # With WAL a power cut may cost the last commits, never the file; the journal has them.
             "synchronous=NORMAL",
-            f"busy_timeout={_BUSY_TIMEOUT_MS}",
+            f"busy_timeout={int(patience_s * 1000)}",
             "foreign_keys=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")

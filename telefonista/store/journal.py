@@ -534,3 +534,87 @@ def _batches(path: Path, *, limit: int | None) -> Iterator[_Batch]:
             entries, lines = [], []
         if carried:
             raise _Unfinished
+
+
+def examine(folder: Path) -> list[str]:
+    """What is wrong with the folder's segments, one line each; empty when all is well.
+
+    Takes no lock and changes nothing. A tail that a write was interrupted in is not wrong: opening cuts it off.
+    """
+    problems = []
+    past = 0
+    for number, path in segments(folder):
+        try:
+            for batch in _batches(path, limit=None):
+                for entry in batch.entries:
+                    if past and entry.seq > past + 1:
+                        problems.append(f"{path}: entries {past + 1} to {entry.seq - 1} are missing")
+                    past = max(past, entry.seq)
+        except _Unfinished:
+            problems.append(f"{path}: segment {number} has no whole beginning")
+        except JournalDamaged as problem:
+            problems.append(str(problem))
+    return problems
+
+
+def mend(folder: Path) -> list[str]:
+    """Set aside what is not readable in damaged segments and keep the rest; what was done, one line each.
+
+    A damaged segment is kept as it was under the name `NNNNNN.jsonl.damaged`. A call that lost entries is put right
+    by the reconciliation with Asterisk. Raises JournalInUse while an engine runs, OSError.
+    """
+    lock_fd = _lock(folder)
+    done = []
+    past = 0
+    try:
+        for number, path in segments(folder):
+            try:
+                for batch in _batches(path, limit=None):
+                    past = max([past, *(entry.seq for entry in batch.entries)])
+            except _Unfinished:
+                continue
+            except JournalDamaged:
+                payload, dropped, past = _salvage(path, number=number, past=past)
+                aside = path.with_name(f"{path.name}.damaged")
+                mended = path.with_suffix(".part")
+                mended.write_bytes(payload)
+                mended.chmod(0o600)
+                aside.unlink(missing_ok=True)
+                os.link(path, aside)
+                mended.rename(path)
+                done.append(f"{path}: {dropped} lines could not be read; the segment as it was is {aside.name}")
+        _sync_folder(folder)
+    finally:
+        os.close(lock_fd)
+        _held.discard(folder.resolve())
+    return done
+
+
+def _salvage(path: Path, *, number: int, past: int) -> tuple[bytes, int, int]:
+    """The segment's readable entries as a segment, how many lines were lost, and the last seq."""
+    first, *rest = path.read_bytes().split(b"\n")
+    dropped = 0
+    try:
+        first_seq = msgspec.json.decode(first, type=SegmentHeader).first_seq
+    except msgspec.MsgspecError:
+        dropped += 1
+        first_seq = past + 1
+    carry: list[Entry] = []
+    followers: list[Entry] = []
+    last = 0
+    for line in rest:
+        try:
+            entry = msgspec.json.decode(line, type=Entry)
+        except msgspec.MsgspecError:
+            dropped += bool(line)
+            continue
+        if entry.seq <= last:
+            dropped += 1
+            continue
+        last = entry.seq
+        (carry if entry.seq < first_seq else followers).append(entry)
+    # Each entry is its own batch now: which of them were written together the damage may have taken.
+    alone = [msgspec.structs.replace(entry, left=0) for entry in (*carry, *followers)]
+    header = SegmentHeader(journal=FORMAT, segment=number, first_seq=first_seq, carried=len(carry))
+    lines = [msgspec.json.encode(value) + b"\n" for value in (header, *alone)]
+    return b"".join(lines), dropped, max(past, last, first_seq - 1)
