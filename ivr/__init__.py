@@ -1,9 +1,21 @@
-"""What a caller hears, presses and says: flows, and the room that leads citizens through them."""
+"""What a caller hears, presses and says: flows, and the room that leads citizens through them. The rest of the
+house uses the names below, `ivr.prompts`, `ivr.music` and `ivr.core.speaking`, and no others."""
 
 from ivr.core.checks import check_queues
 from ivr.core.flow import Flow
 from ivr.core.problems import FlowInvalid, Problem
 from ivr.core.reading import read_flow
+from ivr.core.session import MACHINE
 from ivr.service import IvrService, load_flow, sample_flow
 
-__all__ = ["Flow", "FlowInvalid", "IvrService", "Problem", "check_queues", "load_flow", "read_flow", "sample_flow"]
+__all__ = [
+    "MACHINE",
+    "Flow",
+    "FlowInvalid",
+    "IvrService",
+    "Problem",
+    "check_queues",
+    "load_flow",
+    "read_flow",
+    "sample_flow",
+]
