@@ -313,6 +313,10 @@ _MEDIA: tuple[_Setting, ...] = (
 )
 
 
+# Without auth_username here the global order does not try it, and a false From on a trunk's address would be believed.
+_IDENTIFIED_BY: _Setting = ("identify_by", "auth_username,username")
+
+
 def _trunk(trunk: Trunk) -> list[_Section]:
     return [
         (
@@ -320,6 +324,7 @@ def _trunk(trunk: Trunk) -> list[_Section]:
             [
                 ("type", "endpoint"),
                 ("context", CITIZENS),
+                ("identify_by", "ip"),
                 *_MEDIA,
                 ("set_var", f"TELEFONISTA_ROUTE={trunk.route}"),
             ],
@@ -363,6 +368,7 @@ def _citizen(citizen: CitizenAccount) -> list[_Section]:
                 ("context", CITIZENS),
                 ("auth", citizen.account),
                 ("aors", citizen.account),
+                _IDENTIFIED_BY,
                 ("callerid", f"<{citizen.caller_number}>"),
                 *_MEDIA,
                 ("set_var", f"TELEFONISTA_ROUTE={citizen.route}"),
@@ -382,6 +388,7 @@ def _agent(agent: AgentAccount, *, plan: AsteriskPlan) -> list[_Section]:
                 ("context", AGENTS),
                 ("auth", agent.agent),
                 ("aors", agent.agent),
+                _IDENTIFIED_BY,
                 # With a number of its own an endpoint's From header is never believed.
                 ("callerid", f'"{agent.title or agent.agent}" <{agent.agent}>'),
                 *_MEDIA,
