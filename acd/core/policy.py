@@ -17,4 +17,3 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Prompt, ...] = ()
     """Institutional messages, one with each announcement, in turn."""
     music: str = "espera"
-    service_level_s: float = 20.0

@@ -106,13 +106,16 @@ def _over(wait: Wait, event: VisitEnded, at: float) -> Step:
 
 
 def resume(wait: Wait, *, at: float) -> list[Output]:
-    """After a restart: music that plays goes on by itself; an announcement may have been cut, so it ends soon."""
+    """After a gap: music plays on by itself; an announcement may have been cut, so it ends soon, or at once if the stay
+    is over, for it would delay the connection."""
     if wait.state is WaitState.MUSIC:
         left_s = max(1.0, wait.next_at - at)
         music: list[Output] = [StartMusic(call=wait.call, leg=citizen_leg(wait.call), music=wait.music)]
         return [*music, SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
     if wait.state is WaitState.ANNOUNCING:
         return [SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=1.0)]
+    if wait.state is WaitState.OVER and wait.playback is not None:
+        return [StopPlayback(call=wait.call, playback=wait.playback)]
     return []
 
 

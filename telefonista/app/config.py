@@ -5,7 +5,7 @@ and the nearest thing that would be right. Secrets do not stand here; they are m
 """
 
 import difflib
-import types
+import inspect
 import typing
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,7 +66,6 @@ class QueueConfig(_Strict):
     back_off_s: float = Field(5.0, ge=1, le=300)
     wrap_up_s: float = Field(10.0, ge=0, le=3600)
     announce_every_s: float = Field(30.0, ge=10, le=600)
-    service_level_s: float = Field(20.0, gt=0, le=600)
     messages: tuple[str, ...] = ()
 
     def policy(self, *, language: str) -> QueuePolicy:
@@ -76,7 +75,6 @@ class QueueConfig(_Strict):
             back_off_s=self.back_off_s,
             wrap_up_s=self.wrap_up_s,
             announce_every_s=self.announce_every_s,
-            service_level_s=self.service_level_s,
             messages=tuple(Prompt(text=message, language=language) for message in self.messages),
         )
 
@@ -117,6 +115,10 @@ class Config(_Strict):
     """Whether the engine starts and watches Asterisk itself."""
     greeting: str = "Bienvenido. En este momento le atenderá una persona. Por favor, aguarde en línea."
     """What the contingency path says when no engine takes a call."""
+    service_level_s: float = Field(20.0, gt=0, le=600)
+    """The T of the service level: answered within T."""
+    short_abandon_s: float = Field(5.0, ge=0, le=60)
+    """Who leaves a queue sooner than this did not mean to wait."""
     longest_call_s: int = Field(7200, ge=60, le=86400)
     database: DatabaseConfig = DatabaseConfig()
     lines: tuple[LineConfig, ...] = Field(min_length=1)
@@ -213,11 +215,7 @@ def _known_keys(where: tuple[int | str, ...]) -> list[str]:
 
 
 def _model_in(annotation: Any) -> Any:
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    ):
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in typing.get_args(annotation) if (found := _model_in(part)) is not None), None)
 

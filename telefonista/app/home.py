@@ -112,7 +112,7 @@ class Home:
         return kept
 
     def ports(self, config: Config, *, sip: int | None, http: int | None) -> PortsInUse:
-        """The ports to use: those of the run before where they still fit, those asked for, and free ones for the rest."""
+        """The ports to use: those of the run before where they still fit, else those asked for and free ones."""
         kept_file = self.run / "ports.json"
         wanted = {"sip": sip or config.sip_port, "http": http or config.http_port}
         if kept_file.exists():

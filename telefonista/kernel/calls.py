@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, Call, CallState, begin
-from telefonista.kernel.commands import HangUp, SetTimer
+from telefonista.kernel.commands import Answer, HangUp, SetTimer
 from telefonista.kernel.events import CallArrived, CallEvent, Entry
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Output
@@ -37,7 +37,11 @@ class Calls:
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:
         known = self._calls.get(call)
-        if known is None or known.state is not CallState.CLEARING:
+        if known is None:
+            return ()
+        if known.state is CallState.IN_FLOW:
+            return [Answer(call=call, leg=known.citizen)]
+        if known.state is not CallState.CLEARING:
             return ()
         hang_ups: list[Output] = [HangUp(call=call, leg=leg) for leg in sorted(known.legs)]
         return [*hang_ups, SetTimer(call=call, key=CLEARING_TIMER, token=0, after_s=CLEARING_S)]

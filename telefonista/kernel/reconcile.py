@@ -21,6 +21,32 @@ class Agreement(msgspec.Struct, kw_only=True):
     commands: list[AnyCommand]
 
 
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look found odd; only what the next look finds again is true, for events may be on their way."""
+
+    missing: frozenset[LegId] = frozenset()
+    stray: frozenset[LegId] = frozenset()
+
+
+def audit(
+    *, before: Suspicion, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], observation: Observation
+) -> tuple[Agreement, Suspicion]:
+    """A look at a link that is up, for what no event told: a leg missing twice has ended, one of ours that belongs to
+    no call twice is hung up. Finding nothing is the rule; finding something is a defect, here or in Asterisk."""
+    known = {leg for call in now.values() for leg in call.legs}
+    suspicion = Suspicion(
+        missing=missing_legs(believed, observation),
+        stray=frozenset(leg.leg for leg in observation.legs if is_ours(leg.leg) and leg.leg not in known),
+    )
+    agreement = Agreement(events=[], commands=[])
+    for call in now.values():
+        for leg in sorted(call.legs & before.missing & suspicion.missing):
+            agreement.events.append(LegEnded(call=call.call, leg=leg, cause=_CAUSE_UNKNOWN, lost=True))
+    for leg in sorted(before.stray & suspicion.stray):
+        agreement.commands.append(HangUp(call=call_of(leg), leg=leg))
+    return agreement, suspicion
+
+
 def missing_legs(calls: Mapping[CallId, Call], observation: Observation) -> frozenset[LegId]:
     """Legs that the journal believes in and Asterisk does not have."""
     seen = {leg.leg for leg in observation.legs}

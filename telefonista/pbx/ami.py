@@ -211,7 +211,8 @@ class AmiRecorder:
     async def _act(self, action: dict[str, str]) -> str:
         """Empty when it was carried out, else why Asterisk refused it. Raises `LinkDown`."""
         try:
-            await asyncio.wait_for(self._ready.wait(), self._limits.patience_s)
+            async with asyncio.timeout(self._limits.patience_s):
+                await self._ready.wait()
         except TimeoutError:
             raise LinkDown(f"AMI: {self._why_down}") from None
         session = self._session
@@ -219,9 +220,7 @@ class AmiRecorder:
         answer: asyncio.Future[Any] = session.send_action(action)
         lost = asyncio.get_running_loop().create_task(self._lost.wait())
         try:
-            await asyncio.wait(
-                {answer, lost}, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({answer, lost}, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
         if not answer.done():
@@ -266,9 +265,9 @@ class AmiRecorder:
         self._lost.clear()
         session = _Session(username=self._username, secret=self._secret, on_lost=self._on_lost)
         try:
-            made = await asyncio.wait_for(
-                loop.create_connection(_Protocol, self._host, self._port), self._limits.connect_s
-            )
+            # Not `wait_for`: Python 3.11's swallows a cancellation that comes together with a refusal.
+            async with asyncio.timeout(self._limits.connect_s):
+                made = await loop.create_connection(_Protocol, self._host, self._port)
         except TimeoutError:
             raise LinkDown("AMI does not take the connection") from None
         self._session = session
@@ -290,7 +289,8 @@ class AmiRecorder:
         """Return when the connection is gone, or no longer answers."""
         while not self._lost.is_set():
             try:
-                await asyncio.wait_for(self._lost.wait(), self._limits.ping_every_s)
+                async with asyncio.timeout(self._limits.ping_every_s):
+                    await self._lost.wait()
             except TimeoutError:
                 try:
                     await self.ping()

@@ -53,7 +53,9 @@ class Program:
         that AGI scripts and the like keep the machine's own libraries."""
         if self.loader is None or self.library_path is None:
             return [str(self.path), *arguments]
-        return [str(self.loader), "--library-path", str(self.library_path), str(self.path), *arguments]
+        # Pulse's common library lies in a folder of its own, which its library names as a run path below `/`.
+        folders = f"{self.library_path}:{self.library_path / 'pulseaudio'}"
+        return [str(self.loader), "--library-path", folders, str(self.path), *arguments]
 
 
 @dataclass(frozen=True, slots=True)

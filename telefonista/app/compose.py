@@ -1,0 +1,481 @@
+"""Builds an installation out of its parts, and starts and stops them in order: the only place that constructs.
+
+In: a home folder and its configuration. Out: `Installation`, with everything that `telefonista run` needs. The order of
+starting is the order below; stopping goes the other way round.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import sqlalchemy
+import structlog
+
+from acd import AcdService, Desk, QueuePolicy
+from agents import AgentsService, Member
+from dialplans import (
+    AgentAccount,
+    AsteriskPlan,
+    CitizenAccount,
+    Contingency,
+    Folders,
+    Link,
+    Manager,
+    Ports,
+    PublicNumber,
+    Trunk,
+    write_configuration,
+)
+from dialplans.service import write_contingency_program
+from ivr import Flow, IvrService
+from ivr.core.speaking import every_position_piece, position_pieces
+from ivr.music import compose_music
+from ivr.prompts import EspeakSynthesiser, PromptLibrary
+from recordings import RecordingsService
+from recordings.sound import SoundFacts, UnreadableSound, join_directions
+from telefonista.app.clock import LoopClock
+from telefonista.app.config import Config, read_config
+from telefonista.app.engine import Engine
+from telefonista.app.flows import read_flows
+from telefonista.app.home import Home, PortsInUse, Secrets
+from telefonista.app.spool import read_spool
+from telefonista.kernel.calls import Calls
+from telefonista.kernel.commands import KeepRecording, Prompt
+from telefonista.kernel.events import (
+    ContingencyCallReported,
+    EngineStarted,
+    EngineStopped,
+    Event,
+    NodeUp,
+    RecordingFailed,
+    RecordingKept,
+)
+from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName
+from telefonista.kernel.ports import LinkDown, Observation
+from telefonista.pbx.ami import AmiRecorder
+from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess
+from telefonista.pbx.link import AsteriskLink
+from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
+from telefonista.pbx.wire.ami import recording_files
+from telefonista.pbx.wire.frames import Credentials
+from telefonista.store.database import open_database, sqlite_url
+from telefonista.store.journal import FileJournal
+from telefonista.store.projection import Projector, country_by_line
+from telefonista.version import VERSION
+
+_log = structlog.get_logger("telefonista")
+
+LINK_USER = "telefonista"
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 8.0
+AUDIT_EVERY_S = 15.0
+WATCH_EVERY_S = 0.25
+SPOOL_EVERY_S = 2.0
+RESTART_PAUSE_S = 1.0
+
+Report = Callable[[str], None]
+
+RELOADS = {
+    "pjsip.conf": "module reload res_pjsip.so",
+    "extensions.conf": "dialplan reload",
+    "queues.conf": "queue reload all",
+}
+"""Which of Asterisk's files is read again by which command, without touching live calls."""
+
+
+def members(config: Config) -> list[Member]:
+    """The configured agents, as the roster wants them."""
+    return [
+        Member(agent=AgentId(agent.id), name=agent.name, queues=tuple(QueueName(queue) for queue in agent.queues))
+        for agent in config.agents
+    ]
+
+
+def position_prompts(position: int) -> tuple[Prompt, ...]:
+    return tuple(Prompt(text=piece) for piece in position_pieces(position))
+
+
+def tools(*, report: Report, sipp: bool = False) -> Toolbox:
+    """Asterisk and the synthesiser (and sipp), found or fetched. Raises `ToolsMissing`."""
+    wanted = {Tool.ASTERISK, Tool.ESPEAK} | ({Tool.SIPP} if sipp else set())
+    return ensure(default_folder(), wanted=wanted, report=report)
+
+
+def prompt_library(home: Home, toolbox: Toolbox) -> PromptLibrary:
+    """Synthesised prompts are shared by all installations of this user; recordings belong to one."""
+    return PromptLibrary(
+        default_folder().parent / "prompts",
+        recordings_folder=home.prompts,
+        synthesiser=EspeakSynthesiser(toolbox.espeak.command(), data_path=toolbox.espeak_data),
+    )
+
+
+def asterisk_plan(
+    home: Home, config: Config, *, secrets: Secrets, ports: PortsInUse, toolbox: Toolbox, greeting: str
+) -> AsteriskPlan:
+    """Everything Asterisk must be told. `greeting` is the contingency message's file, without its ending."""
+    folders = Folders.under(
+        str(home.folder), modules=str(toolbox.asterisk_modules), shared=str(toolbox.asterisk_shared)
+    )
+    return AsteriskPlan(
+        node=config.node,
+        folders=folders,
+        ports=Ports(
+            sip=ports.sip,
+            manager=ports.manager,
+            fastagi=ports.fastagi,
+            rtp_first=ports.rtp_first,
+            rtp_last=ports.rtp_last,
+            sip_address=config.sip_address,
+        ),
+        link=Link(
+            uri=f"ws://127.0.0.1:{ports.link}/ari",
+            username=LINK_USER,
+            password=secrets.link_password,
+            user_secret=secrets.link_user_secret,
+        ),
+        manager=Manager(username=LINK_USER, password=secrets.manager_password),
+        contingency=Contingency(
+            message=greeting, agi=f"{folders.agi}/telefonista-contingency", record_folder=str(home.spool)
+        ),
+        numbers=tuple(PublicNumber(number, line.name) for line in config.lines for number in line.numbers),
+        trunks=tuple(Trunk(route.name, route.addresses) for route in config.routes),
+        agents=tuple(AgentAccount(agent.id, secrets.telephones[agent.id], agent.name) for agent in config.agents),
+        citizens=(CitizenAccount("ciudadano", secrets.telephones["ciudadano"]),),
+        longest_call_s=config.longest_call_s,
+    )
+
+
+class Installation:
+    """One home's engine with its Asterisk. `run` returns when `stop` was called."""
+
+    def __init__(self, home: Home, config: Config, *, ports: PortsInUse, secrets: Secrets, report: Report) -> None:
+        self.home = home
+        self.config = config
+        self.ports = ports
+        self.secrets = secrets
+        self._report = report
+        self._draining = False
+        self.failure: BaseException | None = None
+        self._stopping = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.database: sqlalchemy.Engine
+        self.engine: Engine
+        self.link: AsteriskLink
+        self.projector: Projector
+        self.asterisk: AsteriskProcess | None = None
+        self._library: PromptLibrary
+        self._journal: FileJournal
+        self._workers: ProcessPoolExecutor
+
+    async def run(self, *, ready: Callable[[], None]) -> None:
+        """Start everything, call `ready` when calls are taken, and go on until `stop`."""
+        async with contextlib.AsyncExitStack() as stack:
+            await self._start(stack)
+            await self._until_ready()
+            ready()
+            await self._stopping.wait()
+            self._report("stopping: hanging up what is open")
+            await self._end_calls()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    @property
+    def ready(self) -> bool:
+        return self._ready.is_set()
+
+    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+        toolbox = await asyncio.to_thread(partial(tools, report=self._report))
+        flows = read_flows(self.home, self.config)
+        self._library = prompt_library(self.home, toolbox)
+        await asyncio.to_thread(self._prepare_sounds, flows.values())
+
+        self._journal = FileJournal(self.home.journal)
+        stack.callback(self._journal.close)
+        self.database = open_database(self.config.database.url or sqlite_url(self.home.database_file))
+        stack.callback(self.database.dispose)
+        self._workers = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        stack.callback(self._workers.shutdown)
+
+        self.engine = self._build_engine(flows)
+        stack.push_async_callback(self._cancel_tasks)
+        still_open = self.engine.recover(self._journal.read(), next_seq=self._journal.next_seq)
+        if still_open:
+            self._report(f"{still_open} calls were open when the engine stopped; they are taken up again")
+
+        self.projector = Projector(
+            self.database,
+            self._journal,
+            country_of=country_by_line({}, otherwise=self.config.country),
+        )
+        self.projector.start()
+        stack.callback(self.projector.stop)
+        self.engine.listen(self.projector.offer)
+        self.engine.receive(EngineStarted(node=self.config.node, version=VERSION))
+        stack.callback(lambda: self.engine.receive(EngineStopped(node=self.config.node)))
+
+        recorder = await self._start_link(stack)
+        if self.config.own_asterisk:
+            await self._start_asterisk(stack, toolbox)
+        await recorder.start()
+        stack.push_async_callback(recorder.stop)
+        self._spawn(self._audit_now_and_then())
+        self._spawn(self._read_spool_now_and_then())
+        # Again, so that nobody watches over an Asterisk that is being stopped.
+        stack.push_async_callback(self._cancel_tasks)
+
+    def _prepare_sounds(self, flows: Iterable[Flow]) -> None:
+        """Every sentence that anybody may hear, and the music. Blocking; quick when they are there already."""
+        music = self.home.music / "espera.wav"
+        if not music.exists():
+            self._report("composing the music on hold")
+            compose_music(music)
+        pieces = (Prompt(text=piece) for piece in every_position_piece())
+        messages = (message for policy in self._policies(self.config) for message in policy.messages)
+        spoken = (prompt for flow in flows for prompt in flow.prompts)
+        self._library.prepare([self._greeting, *spoken, *messages, *pieces], report=self._report)
+
+    @property
+    def _greeting(self) -> Prompt:
+        return Prompt(text=self.config.greeting, language=self.config.language, name="contingencia")
+
+    @staticmethod
+    def _policies(config: Config) -> list[QueuePolicy]:
+        return [queue.policy(language=config.language) for queue in config.queues]
+
+    def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
+        desk_of: list[Desk] = []
+        agents = AgentsService(members(self.config), wrap_up_s=lambda queue: desk_of[0].policy(queue).wrap_up_s)
+        desk_of.append(Desk(self._policies(self.config), roster=agents.roster, position_prompts=position_prompts))
+        return Engine(
+            calls=Calls(),
+            agents=agents,
+            ivr=IvrService(flows, default_queue=QueueName(self.config.queues[0].name)),
+            acd=AcdService(desk_of[0]),
+            recordings=RecordingsService(),
+            journal=self._journal,
+            clock=LoopClock(),
+            keep_recording=lambda command: self._spawn(self._keep(command)),
+        )
+
+    async def _start_link(self, stack: contextlib.AsyncExitStack) -> AmiRecorder:
+        recorder = AmiRecorder(
+            port=self.ports.manager,
+            username=LINK_USER,
+            secret=self.secrets.manager_password,
+            folder=PurePosixPath(self.home.recordings),
+            sink=self.engine.receive,
+        )
+        self.link = AsteriskLink(
+            node=self.config.node,
+            credentials=Credentials(LINK_USER, self.secrets.link_password),
+            sink=self.engine.receive,
+            accepting=lambda: self.engine.accepting,
+            prompt_uri=self._library.uri,
+            agents=[AgentId(agent.id) for agent in self.config.agents],
+            port=self.ports.link,
+            recorder=recorder,
+            on_up=self._link_up,
+            on_down=self._link_down,
+        )
+        self.engine.attach(self.link)
+        await self.link.start()
+        stack.push_async_callback(self.link.stop)
+        return recorder
+
+    def _link_up(self, observation: Observation) -> None:
+        self.engine.agree(observation)
+        self.engine.receive(NodeUp(node=self.config.node))
+        if not self.draining:
+            self.engine.accepting = True
+        self._ready.set()
+
+    def _link_down(self, why: str) -> None:
+        _log.warning("no link to Asterisk", node=self.config.node, why=why)
+
+    async def _start_asterisk(self, stack: contextlib.AsyncExitStack, toolbox: Toolbox) -> None:
+        plan = self._plan(toolbox)
+        write_configuration(plan)
+        write_contingency_program(Path(plan.contingency.agi), python=sys.executable)
+        self.asterisk = AsteriskProcess(toolbox.asterisk, plan=plan)
+        if self.asterisk.attach():
+            self._report("Asterisk is running already; taking up its calls")
+        else:
+            self._report("starting Asterisk")
+            self.asterisk.start()
+        stack.push_async_callback(self.asterisk.stop)
+        await self.asterisk.wait_ready()
+        self._spawn(self._watch_asterisk(self.asterisk))
+
+    def _plan(self, toolbox: Toolbox) -> AsteriskPlan:
+        return asterisk_plan(
+            self.home,
+            self.config,
+            secrets=self.secrets,
+            ports=self.ports,
+            toolbox=toolbox,
+            greeting=str(self._library.path(self._greeting).with_suffix("")),
+        )
+
+    async def _until_ready(self) -> None:
+        """The link is up. Raises `AsteriskFailed` when Asterisk does not dial us in time."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                await self._ready.wait()
+        except TimeoutError:
+            raise AsteriskFailed(
+                f"Asterisk did not dial the engine on port {self.ports.link} within {READY_TIMEOUT_S:.0f} s"
+                f"{'' if self.config.own_asterisk else '; is it running, with this configuration?'}"
+            ) from None
+
+    async def _watch_asterisk(self, asterisk: AsteriskProcess) -> None:
+        """Start Asterisk again whenever it dies; its calls are lost, and everybody is told at once."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if asterisk.alive():
+                continue
+            self._ready.clear()
+            self.engine.node_lost(self.config.node, why="Asterisk ended")
+            _log.error("Asterisk ended and is started again", node=self.config.node)
+            try:
+                asterisk.start()
+                await asterisk.wait_ready()
+            except AsteriskFailed as failure:
+                _log.error("Asterisk does not start", why=str(failure))
+                await asyncio.sleep(RESTART_PAUSE_S)
+
+    async def _audit_now_and_then(self) -> None:
+        """A guard against what no event tells: ghost calls, stuck agents."""
+        while True:
+            await asyncio.sleep(AUDIT_EVERY_S)
+            believed = dict(self.engine.calls.open)
+            try:
+                observation = await self.link.observe(agents=list(self.engine.agents.roster.members))
+            except LinkDown:
+                continue
+            self.engine.audit(observation, believed=believed)
+
+    async def _read_spool_now_and_then(self) -> None:
+        while True:
+            if self.link.up:
+                await read_spool(self.home.spool, join=self._join_contingency, report=self._report_contingency)
+            await asyncio.sleep(SPOOL_EVERY_S)
+
+    def _report_contingency(self, event: ContingencyCallReported) -> None:
+        self.engine.receive(event, event.ended_at)
+
+    async def _join_contingency(self, call: CallId, citizen: Path, agent: Path) -> str | None:
+        name = f"{call}.r1.wav"
+        try:
+            await self._join(citizen, agent, name=name)
+        except UnreadableSound as problem:
+            _log.error("a contingency call's recording cannot be kept", call=call, problem=str(problem))
+            return None
+        return name
+
+    async def _keep(self, command: KeepRecording) -> None:
+        """Join what was recorded in a worker process, and tell how that went."""
+        name = f"{command.recording}.wav"
+        sound_in, sound_out = (self.home.recordings / part for part in recording_files(command.recording))
+        event: Event
+        try:
+            facts = await self._join(sound_in, sound_out, name=name)
+        except UnreadableSound as problem:
+            event = RecordingFailed(call=command.call, recording=command.recording, why=str(problem)[:200])
+            _log.error("a recording cannot be kept", recording=command.recording, problem=str(problem))
+        else:
+            event = RecordingKept(
+                call=command.call,
+                recording=command.recording,
+                path=name,
+                duration_s=facts.duration_s,
+                sha256=facts.sha256,
+            )
+        self.engine.receive(event)
+
+    async def _join(self, citizen: Path, agent: Path, *, name: str) -> SoundFacts:
+        work = partial(join_directions, citizen, agent, target=self.home.recordings / name)
+        facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
+        for part in (citizen, agent):
+            part.unlink(missing_ok=True)
+        return facts
+
+    async def reload(self) -> str:
+        """Read the configuration and the flows again. Raises `ConfigInvalid`, and then nothing has changed.
+
+        Calls in progress finish on the flow that they began with. Ports, the node's name and the routes need a restart;
+        the answer says so where they changed."""
+        config = read_config(self.home.config_file)
+        flows = read_flows(self.home, config)
+        fixed = {"node", "sip_address", "own_asterisk", "database"}
+        needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
+        kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
+        self.config = config.model_copy(update=kept)
+        self.secrets = self.home.secrets(self.config)
+        await asyncio.to_thread(self._prepare_sounds, flows.values())
+        self.engine.desk.configure(self._policies(self.config))
+        self.engine.agents.roster.configure(members(self.config))
+        self.engine.ivr.replace_flows(flows)
+        await self._tell_asterisk()
+        await self.link.watch([AgentId(agent.id) for agent in self.config.agents])
+        restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""
+        return f"reloaded: {len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents{restart}"
+
+    async def _tell_asterisk(self) -> None:
+        if self.asterisk is None:
+            return
+        toolbox = await asyncio.to_thread(partial(tools, report=self._report))
+        changed = {path.name for path in write_configuration(self._plan(toolbox))}
+        for file, command in RELOADS.items():
+            if file in changed:
+                await self.asterisk.rx(command)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def drain(self, on: bool) -> None:
+        """Take no new calls (they go the contingency path) or take them again; open calls go on."""
+        self._draining = on
+        self.engine.accepting = not on and self.link.up
+
+    async def _end_calls(self) -> None:
+        self.engine.accepting = False
+        self.engine.stop_calls()
+        quiet = asyncio.Event()
+
+        def look(_: object = None) -> None:
+            if not self.engine.calls.open and not self.engine.recordings.unfinished():
+                quiet.set()
+
+        self.engine.listen(look)
+        look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await quiet.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a background task died", task=repr(task), exc_info=task.exception())
+            self.failure = task.exception()
+            self._stopping.set()
+
+    async def _cancel_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,220 @@
+"""The engine: takes what happens, lets the house decide, writes it down, then does what was decided.
+
+Everything goes through `receive`, one event at a time, on one thread. In: events of the link, of timers, of workers.
+Out: batches to the journal and to whoever listens (the projection, the live view), commands to Asterisk, timers,
+recordings to be kept. Holds no rule of its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import structlog
+
+from acd import AcdService, Desk
+from agents import AgentsService
+from ivr import IvrService
+from recordings import RecordingsService
+from telefonista.kernel.call import Call
+from telefonista.kernel.calls import Calls
+from telefonista.kernel.cascade import Cascade
+from telefonista.kernel.commands import (
+    AnyCommand,
+    CancelTimer,
+    KeepRecording,
+    PbxCommand,
+    SetAgentTimer,
+    SetTimer,
+)
+from telefonista.kernel.events import (
+    KINDS,
+    AgentTimerFired,
+    CallArrived,
+    CallLost,
+    CallStopped,
+    Entry,
+    Event,
+    NodeLost,
+    PhoneChanged,
+    TimerFired,
+)
+from telefonista.kernel.ids import CallId
+from telefonista.kernel.machine import Output
+from telefonista.kernel.ports import Cancellable, Clock, Journal, Observation, Pbx
+from telefonista.kernel.reconcile import Agreement, Suspicion, audit, reconcile
+
+_log = structlog.get_logger("engine")
+
+Listener = Callable[[Sequence[Entry]], None]
+
+
+class Engine:
+    """`keep_recording` joins a recording off this path and answers with an event."""
+
+    def __init__(
+        self,
+        *,
+        calls: Calls,
+        agents: AgentsService,
+        ivr: IvrService,
+        acd: AcdService,
+        recordings: RecordingsService,
+        journal: Journal,
+        clock: Clock,
+        keep_recording: Callable[[KeepRecording], None],
+    ) -> None:
+        self.calls = calls
+        self.agents = agents
+        self.ivr = ivr
+        self.acd = acd
+        self.recordings = recordings
+        self._rooms = (agents, ivr, acd, calls, recordings)
+        self._cascade = Cascade(self._rooms, matcher=self._match)
+        self._journal = journal
+        self._clock = clock
+        self._keep_recording = keep_recording
+        self._pbx: Pbx | None = None
+        self._listeners: list[Listener] = []
+        self._timers: dict[tuple[str, str], Cancellable] = {}
+        self._next_seq = 1
+        self._suspicion = Suspicion()
+        self.accepting = False
+        """Whether new calls are taken; when not, they go the contingency path."""
+
+    @property
+    def desk(self) -> Desk:
+        return self.acd.desk
+
+    def attach(self, pbx: Pbx) -> None:
+        self._pbx = pbx
+
+    def listen(self, listener: Listener) -> None:
+        """`listener` gets every batch from now on, after it is in the journal."""
+        self._listeners.append(listener)
+
+    def recover(self, entries: Iterable[Entry], *, next_seq: int) -> int:
+        """Live through the journal again; returns how many calls are still open."""
+        for entry in entries:
+            self._cascade.replay(entry)
+        self._next_seq = next_seq
+        return len(self.calls.open)
+
+    def receive(self, event: Event, at: float | None = None) -> None:
+        """Something happened, at `at` (epoch seconds) or now. Raises what the journal raises; nothing was done then."""
+        if isinstance(event, CallArrived) and event.call in self.calls.open:
+            return  # told twice: by the event and by a look at what is there
+        self._take((event,), at=at)
+
+    def _take(self, events: Sequence[Event], *, at: float | None = None) -> None:
+        now = self._clock.now()
+        batch = self._cascade.run(
+            events, at=now if at is None else min(at, now), now=now, next_seq=self._next_seq, matching=self._may_offer()
+        )
+        if not batch.entries:
+            return
+        self._journal.append(batch.entries)
+        self._next_seq += len(batch.entries)
+        for defect in batch.defects:
+            _log.error("a call met what cannot be and is broken off", defect=defect)
+        self._execute(batch.commands)
+        for call in batch.ended:
+            self._drop_timers(call)
+        for listener in self._listeners:
+            listener(batch.entries)
+
+    def node_lost(self, node: str, *, why: str) -> None:
+        """The Asterisk of this name is dead, and so is every call in it."""
+        dead = [call for call in self.calls.open if call.startswith(f"{node}-")]
+        self._take([NodeLost(node=node, why=why), *(CallLost(call=call, why=why) for call in dead)])
+        if dead:
+            _log.warning("calls lost with their Asterisk", node=node, calls=len(dead), why=why)
+
+    def stop_calls(self) -> int:
+        """Hang up every open call, for the engine is being stopped on purpose; returns how many there were."""
+        open_calls = list(self.calls.open)
+        if open_calls:
+            self._take([CallStopped(call=call) for call in open_calls])
+        return len(open_calls)
+
+    def agree(self, observation: Observation) -> None:
+        """The link is up after a gap, in which nothing was carried out: make the journal and Asterisk agree, then take
+        up every call where it is."""
+        agreement = reconcile(believed=self.calls.open, now=self.calls.open, observation=observation)
+        self._mend(Agreement(events=agreement.events, commands=[]), observation)
+        if agreement.events or agreement.commands:
+            _log.info("reconciled", events=len(agreement.events), commands=len(agreement.commands))
+        now = self._clock.now()
+        outputs: list[Output] = [output for room in (self.agents, self.acd) for output in room.resume_agents(at=now)]
+        for call in {*self.calls.open, *self.recordings.unfinished()}:
+            for room in self._rooms:
+                outputs += room.resume(call, at=now)
+        self._execute([output for output in outputs if not isinstance(output, KINDS)])
+        self._execute(agreement.commands)
+        self._take([output for output in outputs if isinstance(output, KINDS)])
+
+    def audit(self, observation: Observation, *, believed: Mapping[CallId, Call]) -> None:
+        """Look for what no event told. Nothing to do is the rule; what is done is logged as the defect it shows."""
+        agreement, self._suspicion = audit(
+            before=self._suspicion, believed=believed, now=self.calls.open, observation=observation
+        )
+        if agreement.events or agreement.commands:
+            _log.warning("an audit mended what no event told", events=agreement.events, commands=agreement.commands)
+        self._mend(agreement, observation)
+
+    def _mend(self, agreement: Agreement, observation: Observation) -> None:
+        phones = [
+            PhoneChanged(agent=agent, phone=phone)
+            for agent, phone in observation.phones.items()
+            if self.agents.roster[agent].phone is not phone
+        ]
+        if agreement.events or phones:
+            self._take([*agreement.events, *phones])
+        self._execute(agreement.commands)
+
+    def _may_offer(self) -> bool:
+        """An offer made while nobody can be rung would only end as lost."""
+        return self._pbx is not None and self._pbx.up
+
+    def _match(self, at: float) -> Event | None:
+        return self.acd.match(at=at)
+
+    def _execute(self, commands: Iterable[AnyCommand]) -> None:
+        for_pbx: list[PbxCommand] = []
+        for command in commands:
+            if isinstance(command, SetTimer):
+                self._set_timer(command)
+            elif isinstance(command, CancelTimer):
+                self._cancel(command.call, command.key)
+            elif isinstance(command, SetAgentTimer):
+                self._set_agent_timer(command)
+            elif isinstance(command, KeepRecording):
+                self._keep_recording(command)
+            else:
+                for_pbx.append(command)
+        if for_pbx and self._pbx is not None:
+            self._pbx.execute(for_pbx)
+
+    def _set_timer(self, command: SetTimer) -> None:
+        event = TimerFired(call=command.call, key=command.key, token=command.token)
+        self._start_timer(command.call, command.key, after_s=command.after_s, event=event)
+
+    def _set_agent_timer(self, command: SetAgentTimer) -> None:
+        event = AgentTimerFired(agent=command.agent, key=command.key, token=command.token)
+        self._start_timer(command.agent, command.key, after_s=command.after_s, event=event)
+
+    def _start_timer(self, owner: str, key: str, *, after_s: float, event: Event) -> None:
+        self._cancel(owner, key)
+
+        def fire() -> None:
+            self._timers.pop((owner, key), None)
+            self.receive(event)
+
+        self._timers[owner, key] = self._clock.call_later(after_s, fire)
+
+    def _cancel(self, owner: str, key: str) -> None:
+        running = self._timers.pop((owner, key), None)
+        if running is not None:
+            running.cancel()
+
+    def _drop_timers(self, call: CallId) -> None:
+        """A call that has ended waits for nothing; its recording still does."""
+        for owner, key in [name for name in self._timers if name[0] == call and not name[1].startswith("recording.")]:
+            self._cancel(owner, key)

@@ -1,0 +1,171 @@
+"""What the command line shows: values fetched from the store, and tables for people made of plain values."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+
+from telefonista.app.config import Config
+from telefonista.app.home import Home
+from telefonista.metrics.report import (
+    ConversationRow,
+    LegRow,
+    Policy,
+    PresenceRow,
+    VisitRow,
+    build_report,
+)
+from telefonista.store.database import migrate, open_database, sqlite_url
+from telefonista.store.queries import (
+    conversations_between,
+    legs_between,
+    list_calls,
+    presence_between,
+    visits_between,
+)
+
+_PERIOD: dict[str, datetime | None] = {"since": None, "until": None}
+
+
+def stored_calls(home: tuple[Home, Config], *, limit: int, call: str | None) -> list[dict[str, Any]]:
+    """The newest calls in the store, each with all that belongs to it."""
+    database = _database(*home)
+    with database.connect() as connection:
+        return list_calls(connection, limit=limit, call=call)
+
+
+def stored_metrics(home: tuple[Home, Config]) -> dict[str, Any]:
+    """The report over everything in the store, read in one transaction so that its figures agree."""
+    folder, config = home
+    database = _database(folder, config)
+    with database.connect() as connection, connection.begin():
+        report = build_report(
+            visits=msgspec.convert(visits_between(connection, **_PERIOD), list[VisitRow], strict=False),
+            legs=msgspec.convert(legs_between(connection, **_PERIOD), list[LegRow], strict=False),
+            conversations=msgspec.convert(
+                conversations_between(connection, **_PERIOD), list[ConversationRow], strict=False
+            ),
+            presence=msgspec.convert(presence_between(connection, **_PERIOD), list[PresenceRow], strict=False),
+            at=datetime.now(UTC),
+            policy=Policy(threshold_s=config.service_level_s, short_abandon_s=config.short_abandon_s),
+            queues=[queue.name for queue in config.queues],
+            routes=[route.name for route in config.routes],
+        )
+    plain: dict[str, Any] = msgspec.to_builtins(report)
+    return plain
+
+
+def _database(home: Home, config: Config) -> Any:
+    database = open_database(config.database.url or sqlite_url(home.database_file))
+    migrate(database)
+    return database
+
+
+def status(value: dict[str, Any]) -> Iterable[RenderableType]:
+    doing = "taking calls" if value["accepting"] else "taking no calls" + (" (draining)" if value["draining"] else "")
+    yield f"node {value['node']}: link {value['link']}, {doing}"
+    if value["projection"]["problem"]:
+        yield f"[red]the store is behind by {value['projection']['lag']} entries: {value['projection']['problem']}[/red]"
+    queues = Table("queue", "waiting", "longest wait", "agents ready", title="Queues", title_justify="left")
+    for queue in value["queues"]:
+        queues.add_row(
+            queue["queue"], str(len(queue["waiting"])), _seconds(queue["longest_wait_s"]), str(queue["ready_agents"])
+        )
+    yield queues
+    agents = Table("agent", "name", "presence", "phone", "for", "call", title="Agents", title_justify="left")
+    for agent in value["agents"]:
+        free_for_s = value["at"] - agent["idle_since"] if agent["presence"] == "ready" else None
+        agents.add_row(
+            agent["agent"], agent["name"], agent["presence"], agent["phone"], _seconds(free_for_s), agent["call"] or ""
+        )
+    yield agents
+    calls_open = Table("call", "caller", "state", "where", "for", "agent", title="Open calls", title_justify="left")
+    for call in value["calls"]:
+        where = f"{call['queue']}, position {call['position']}" if call["position"] else call["node"] or ""
+        calls_open.add_row(
+            call["call"], call["caller"], call["state"], where, _seconds(call["for_s"]), call["agent"] or ""
+        )
+    yield calls_open
+
+
+def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
+    table = Table("arrived (UTC)", "citizen", "line", "topic", "queue", "waited", "agent", "talked", "end", "recording")
+    for call in value:
+        visit = call["visits"][-1] if call["visits"] else {}
+        talk = call["conversations"][-1] if call["conversations"] else {}
+        recording = call["recordings"][-1] if call["recordings"] else {}
+        citizen = call["citizen"]
+        earlier = f" ({citizen['earlier_calls']} earlier)" if citizen and citizen["earlier_calls"] else ""
+        table.add_row(
+            call["arrived_at"][:19].replace("T", " "),
+            f"{citizen['number'] if citizen else call['caller'] or 'unknown'}{earlier}",
+            call["line"],
+            call["topic"] or "",
+            visit.get("queue", ""),
+            _between(visit.get("started_at"), visit.get("ended_at")),
+            talk.get("agent", ""),
+            _between(talk.get("started_at"), talk.get("ended_at")),
+            call["end_reason"] or "open",
+            recording.get("path") or recording.get("state", ""),
+        )
+    yield table
+
+
+def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
+    queues = Table(
+        "queue", "offered", "answered", "abandoned", "diverted", "waiting", "ASA", "AHT", "longest wait",
+        title="Queues: offered = answered + abandoned + diverted + waiting", title_justify="left",
+    )  # fmt: skip
+    for queue in value["queues"]:
+        queues.add_row(
+            queue["queue"], *(str(queue[name]) for name in ("offered", "answered", "abandoned", "diverted", "waiting")),
+            _seconds(queue["asa_s"]), _seconds(queue["aht_s"]), _seconds(queue["longest_wait_s"]),
+        )  # fmt: skip
+    yield queues
+    levels = Table("queue", "service level", "definition", title="Service levels", title_justify="left")
+    for queue in value["queues"]:
+        for level in queue["service_levels"]:
+            levels.add_row(
+                queue["queue"], _percent(level["value"]), f"{level['definition']}, T = {level['threshold_s']:g} s"
+            )
+    yield levels
+    routes = Table(
+        "route", "seizures", "answered", "ASR", "NER", "ALOC",
+        title="Routes: ASR = answered / seizures; NER does not blame the route for the person (ITU-T E.425)",
+        title_justify="left",
+    )  # fmt: skip
+    for route in value["routes"]:
+        routes.add_row(
+            route["route"], str(route["seizures"]), str(route["answered"]),
+            _percent(route["asr"]), _percent(route["ner"]), _seconds(route["aloc_s"]),
+        )  # fmt: skip
+    yield routes
+
+
+def findings(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
+    table = Table("", "check", "found", "what to do")
+    for finding in value:
+        mark = "[green]ok[/green]" if finding["good"] else "[red]mend[/red]"
+        table.add_row(mark, finding["name"], finding["said"], finding["mend"])
+    yield table
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1f} s" if value < 60 else f"{int(value // 60)} min {int(value % 60):02d} s"
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _between(start: str | None, end: str | None) -> str:
+    if start is None:
+        return ""
+    if end is None:
+        return "still"
+    return _seconds((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())

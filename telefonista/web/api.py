@@ -1,0 +1,61 @@
+"""The engine's HTTP API, on loopback, behind a token made for this installation.
+
+In: requests. Out: snapshots of the engine, and its commands. Knows the engine only by `EnginePort`, so that it can
+become a process of its own.
+"""
+
+import hmac
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+
+
+class Refusal(Exception):
+    """The engine will not do it; the message says why, one line per problem."""
+
+
+class EnginePort(Protocol):
+    def snapshot(self) -> dict[str, Any]:
+        """What is happening now, as plain values."""
+
+    def drain(self, on: bool) -> str: ...
+
+    async def reload(self) -> str:
+        """Raises `Refusal`; the last good configuration stays."""
+
+
+def build_api(engine: EnginePort, *, token: str) -> FastAPI:
+    """The application; every path but `/healthz` needs `Authorization: Bearer TOKEN`."""
+    api = FastAPI(title="Telefonista", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+
+    def authorised(request: Request) -> None:
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "the token of this installation is needed", {"WWW-Authenticate": "Bearer"})
+
+    guard = Annotated[None, Depends(authorised)]
+
+    @api.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @api.get("/status")
+    async def status(_: guard) -> dict[str, Any]:
+        return engine.snapshot()
+
+    @api.post("/drain")
+    async def drain(_: guard) -> dict[str, str]:
+        return {"said": engine.drain(True)}
+
+    @api.post("/accept")
+    async def accept(_: guard) -> dict[str, str]:
+        return {"said": engine.drain(False)}
+
+    @api.post("/reload")
+    async def reload(_: guard) -> dict[str, str]:
+        try:
+            return {"said": await engine.reload()}
+        except Refusal as refusal:
+            raise HTTPException(422, str(refusal)) from refusal
+
+    return api
