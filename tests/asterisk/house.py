@@ -1,0 +1,444 @@
+"""A whole installation for one test: a home folder, free ports, `telefonista run` as a process of its own, telephones.
+
+In: how the queues and agents shall be. Out: a `House` to call, to ask, and to kill parts of. When a test is over the
+house is shut as an operator would do it, and what is still there then (a channel, a bridge, a recording being written,
+a process, a port) is a failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import telefonista
+from recordings.sound import SILENCE_DBFS, UnreadableSound, measure, tone_level
+from telefonista.app import client, reports
+from telefonista.app.config import read_config
+from telefonista.app.home import Home
+from telefonista.app.rtp import RtpExchange, RtpLine, write_wav
+from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCitizens
+from telefonista.pbx.packages import Toolbox
+
+PATIENCE_S = 20.0
+READY_S = 40.0
+STOP_S = 20.0
+CHECKOUT = Path(telefonista.__file__).resolve().parent.parent
+COMMAND = (sys.executable, "-c", "from telefonista.app.cli import main; main()")
+
+SHORT_FLOW = """
+flow: corto
+language: es
+start: menu
+nodes:
+  menu:
+    menu: "Marque uno, o cero."
+    timeout_s: 1
+    tries: 3
+    options:
+      "1": tramites
+      "0": persona
+    on_invalid: "No existe."
+    on_timeout: "Otra vez."
+    on_failure: persona
+  tramites:
+    queue: tramites
+    topic: trámites
+  persona:
+    queue: general
+    topic: general
+"""
+"""As the sample flow, but said in a breath."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a test wants of its house; times in seconds."""
+
+    flow: str = "corto"
+    agents: Sequence[str] = ("101", "102")
+    ring_s: float = 3.0
+    back_off_s: float = 1.0
+    wrap_up_s: float = 1.0
+    announce_every_s: float = 10.0
+    verbose: bool = True
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+class Left(AssertionError):
+    """Something was left behind."""
+
+
+class House:
+    """One installation and the people who telephone with it. Made by the fixture `open_house`."""
+
+    def __init__(self, folder: Path, *, settings: Settings, toolbox: Toolbox, exchange: RtpExchange) -> None:
+        self.home = Home(folder)
+        self.settings = settings
+        self.sip_port, self.http_port = free_port(), free_port()
+        self.people = folder / "people"
+        self._toolbox = toolbox
+        self._exchange = exchange
+        self._engine: asyncio.subprocess.Process | None = None
+        self._starts = 0
+        self._agents: dict[str, SippAgent] = {}
+        self._citizens: list[SippCitizens] = []
+
+    # An installation.
+
+    def prepare(self, *, music: Path) -> None:
+        """Write its configuration. The music is given, since composing it takes a second."""
+        self.home.make()
+        shutil.copy(music, self.home.music / "espera.wav")
+        (self.home.flows / "corto.yaml").write_text(SHORT_FLOW, encoding="utf-8")
+        self.configure(self.settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Write this configuration; a running engine must be told to read it."""
+        self.settings = settings
+        queue = {
+            "ring_s": settings.ring_s,
+            "back_off_s": settings.back_off_s,
+            "wrap_up_s": settings.wrap_up_s,
+            "announce_every_s": settings.announce_every_s,
+        }
+        names = ("general", "tramites", "impuestos", "vacunacion")
+        config = {
+            "node": f"t{self.sip_port}",
+            "sip_port": self.sip_port,
+            "http_port": self.http_port,
+            "lines": [{"name": "0800-info", "numbers": ["4636", "*463"], "flow": settings.flow}],
+            "queues": [{"name": name, **queue} for name in names],
+            "agents": [{"id": agent, "name": f"Posición {agent}", "queues": list(names)} for agent in settings.agents],
+            **settings.more,
+        }
+        self.home.config_file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+
+    async def start_engine(self) -> float:
+        """`telefonista run`, until it says that it takes calls; how many seconds that took."""
+        assert not self.engine_runs, "it runs already"
+        self._starts += 1
+        began = time.monotonic()
+        arguments = ["run", "--home", str(self.home.folder), *(["--verbose"] if self.settings.verbose else [])]
+        with self._output.open("wb") as output:
+            self._engine = await asyncio.create_subprocess_exec(
+                *COMMAND,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self.home.folder,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        await until(lambda: self._said("telefonista ready sip:") or not self.engine_runs, "the engine", READY_S)
+        assert self.engine_runs, f"the engine ended with {self._engine.returncode}"
+        return time.monotonic() - began
+
+    @property
+    def engine_runs(self) -> bool:
+        return self._engine is not None and self._engine.returncode is None
+
+    @property
+    def engine_pid(self) -> int:
+        assert self._engine is not None
+        return self._engine.pid
+
+    async def kill_engine(self) -> float:
+        """SIGKILL to the engine and nothing else; when (epoch seconds)."""
+        assert self._engine is not None
+        at = time.time()
+        self._engine.kill()
+        await self._engine.wait()
+        return at
+
+    async def stop_engine(self) -> int:
+        """SIGINT, as Ctrl-C does; its exit status."""
+        assert self._engine is not None
+        self._engine.send_signal(signal.SIGINT)
+        return await asyncio.wait_for(self._engine.wait(), STOP_S)
+
+    async def kill_asterisk(self) -> int:
+        """SIGKILL to Asterisk; its process number."""
+        pid = (await self.status())["asterisk_pid"]
+        os.kill(pid, signal.SIGKILL)
+        return int(pid)
+
+    @property
+    def _output(self) -> Path:
+        return self.home.folder / f"engine-{self._starts}.log"
+
+    def _said(self, words: str) -> bool:
+        return self._output.exists() and words in self._output.read_text(errors="replace")
+
+    def _environment(self) -> dict[str, str]:
+        paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+
+    def logs(self) -> list[tuple[str, str]]:
+        """What everybody wrote, for the report of a test that failed."""
+        files = [*sorted(self.home.folder.glob("engine-*.log")), *sorted(self.people.glob("*.log"))]
+        files += [*sorted(self.people.glob("*.errors")), self.home.folder / "asterisk" / "log" / "messages.log"]
+        return [(path.name, path.read_text(errors="replace")[-20_000:]) for path in files if path.exists()]
+
+    # What is asked of it.
+
+    async def command(self, *arguments: str) -> tuple[int, str, str]:
+        """A command of `telefonista` for this home: exit status, standard output, standard error."""
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            *arguments,
+            *("--home", str(self.home.folder)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self.home.folder,
+            env=self._environment(),
+        )
+        output, errors = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode(), errors.decode()
+
+    async def asked(self, *arguments: str) -> Any:
+        """What a command answers with `--json`."""
+        status, output, errors = await self.command(*arguments, "--json")
+        assert status == 0, errors
+        return json.loads(output)
+
+    async def status(self) -> dict[str, Any]:
+        """As `telefonista status --json`, from the same source, without a new process each time."""
+        answer: dict[str, Any] = await asyncio.to_thread(client.get, self.home, "/status")
+        return answer
+
+    async def calls(self) -> list[dict[str, Any]]:
+        """As `telefonista calls --json`; the oldest first."""
+        config = read_config(self.home.config_file)
+        found = await asyncio.to_thread(reports.stored_calls, (self.home, config), limit=1000, call=None)
+        return found[::-1]
+
+    async def metrics(self) -> dict[str, Any]:
+        """As `telefonista metrics --json`."""
+        answer: dict[str, Any] = await self.asked("metrics")
+        return answer
+
+    async def call_of(self, number: str) -> dict[str, Any] | None:
+        """The one open call from this number, as the engine has it."""
+        found = [call for call in (await self.status())["calls"] if call["caller"] == number]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    async def presence(self, agent: str) -> str:
+        """What an agent is doing, as the engine has it."""
+        (found,) = [each for each in (await self.status())["agents"] if each["agent"] == agent]
+        return str(found["presence"])
+
+    async def stored(self, number: str) -> dict[str, Any]:
+        """The one row of the call from this number, once it has ended and its recordings are settled."""
+        rows: list[dict[str, Any]] = []
+
+        async def there() -> bool:
+            rows[:] = [call for call in await self.calls() if call["caller"] == number]
+            return bool(rows) and all(row["ended_at"] is not None and _settled(row) for row in rows)
+
+        await until(there, f"the call of {number} is in the store")
+        assert len(rows) == 1, rows
+        return rows[0]
+
+    async def asterisk(self, command: str) -> str:
+        """What Asterisk's own command line answers."""
+        configuration = self.home.folder / "asterisk" / "etc" / "asterisk.conf"
+        process = await asyncio.create_subprocess_exec(
+            *self._toolbox.asterisk.command("-C", str(configuration), "-r", "-x", command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return output.decode(errors="replace")
+
+    async def channels(self) -> list[str]:
+        """Asterisk's channels."""
+        shown = await self.asterisk("core show channels concise")
+        return [line for line in shown.splitlines() if "!" in line]
+
+    async def bridges(self) -> list[str]:
+        """Asterisk's bridges."""
+        return [line for line in (await self.asterisk("bridge show all")).splitlines()[1:] if line.strip()]
+
+    # People.
+
+    async def agent(self, account: str, *, tone_hz: int = 0, behaviour: Behaviour | None = None) -> SippAgent:
+        """An agent whose telephone is registered and known to be free."""
+        secrets = self.home.secrets(read_config(self.home.config_file))
+        agent = SippAgent(
+            self._toolbox.sipp,
+            account=account,
+            secret=secrets.telephones[account],
+            exchange=self._exchange,
+            folder=self.people,
+            tone_hz=tone_hz,
+        )
+        if behaviour is not None:
+            agent.behave(behaviour)
+        self._agents[account] = agent
+        await agent.start(sip_port=self.sip_port)
+
+        async def ready() -> bool:
+            return await self.presence(account) != "offline"
+
+        if self.engine_runs:
+            await until(ready, f"agent {account} is ready")
+        return agent
+
+    async def citizens(self, *plans: CitizenPlan, shown_name: str = "") -> SippCitizens:
+        """Citizens who dial as they planned; the call of each has begun or is waiting for its time."""
+        citizens = SippCitizens(
+            self._toolbox.sipp,
+            plans=plans,
+            exchange=self._exchange,
+            folder=self.people,
+            shown_name=shown_name,
+            name=f"citizens-{len(self._citizens) + 1}",
+        )
+        self._citizens.append(citizens)
+        await citizens.start(sip_port=self.sip_port)
+        return citizens
+
+    async def everybody_leaves(self) -> None:
+        """Citizens hang up, agents unregister."""
+        for citizens in self._citizens:
+            await citizens.stop()
+        await asyncio.gather(*(agent.stop() for agent in self._agents.values()))
+        self._citizens, self._agents = [], {}
+
+    # The end.
+
+    async def shut(self) -> None:
+        """Everybody leaves; then nothing may be left. Raises `Left`."""
+        left: list[str] = []
+        try:
+            await self.everybody_leaves()
+            if self.engine_runs:
+                left += await self._left_in_asterisk()
+                status = await self.stop_engine()
+                left += [f"the engine ended with {status}"] if status else []
+            left += await self._left_on_disk()
+        finally:
+            left += self._end_by_force()
+        if left:
+            raise Left("; ".join(left))
+
+    async def _left_in_asterisk(self) -> list[str]:
+        async def quiet() -> bool:
+            return not await self.channels() and not await self.bridges() and not (await self.status())["calls"]
+
+        with contextlib.suppress(TimeoutError):
+            await until(quiet, "no channel, no bridge and no call is left", 10.0)
+            return []
+        return [f"left over: {await self.channels()}, {await self.bridges()}, {(await self.status())['calls']}"]
+
+    async def _left_on_disk(self) -> list[str]:
+        """Sound of a conversation that is neither joined nor given up."""
+        parts = list(self.home.recordings.glob("*-citizen.wav")) + list(self.home.recordings.glob("*-agent.wav"))
+        return [f"recordings left open: {sorted(path.name for path in parts)}"] if parts else []
+
+    def _end_by_force(self) -> list[str]:
+        """Whatever still runs for this home ends, and is named."""
+        found = processes_naming(str(self.home.folder))
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return [f"processes left: {found}"] if found else []
+
+
+def _settled(call: dict[str, Any]) -> bool:
+    return all(recording["state"] in ("kept", "failed") for recording in call["recordings"])
+
+
+@contextlib.asynccontextmanager
+async def house_in(
+    folder: Path, *, settings: Settings, toolbox: Toolbox, exchange: RtpExchange, music: Path
+) -> AsyncIterator[House]:
+    """A house that is open; shut, and looked over, at the end."""
+    house = House(folder, settings=settings, toolbox=toolbox, exchange=exchange)
+    house.prepare(music=music)
+    try:
+        await house.start_engine()
+        yield house
+    finally:
+        await house.shut()
+
+
+async def until(met: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Wait for something that must come to be; `met` may be a coroutine function. Raises TimeoutError."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        answer = met()
+        if asyncio.iscoroutine(answer):
+            answer = await answer
+        if answer:
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {timeout_s:.0f} s: {what}")
+        await asyncio.sleep(0.05)
+
+
+def tone_heard(line: RtpLine, frequency_hz: int, *, since: float, until: float, folder: Path) -> float:
+    """How loud a telephone heard a tone between two moments, in dBFS."""
+    heard = line.heard(since=since, until=until)
+    if not heard:
+        return SILENCE_DBFS
+    try:
+        return tone_level(_wav(heard, folder), channel=0, frequency_hz=frequency_hz)
+    except UnreadableSound:
+        return SILENCE_DBFS
+
+
+def loudness_heard(line: RtpLine, *, since: float, until: float, folder: Path) -> float:
+    """How loud a telephone heard anything at all between two moments, in dBFS."""
+    heard = line.heard(since=since, until=until)
+    return measure(_wav(heard, folder)).level_dbfs[0] if heard else SILENCE_DBFS
+
+
+def _wav(ulaw: bytes, folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    descriptor, name = tempfile.mkstemp(suffix=".wav", dir=folder)
+    os.close(descriptor)
+    return write_wav(Path(name), ulaw=ulaw)
+
+
+def free_port() -> int:
+    """A port that is free for UDP and TCP now, below those that the system gives out by itself."""
+    while True:
+        port = random.randrange(11_000, 32_000)
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            try:
+                stream.bind(("127.0.0.1", port))
+                datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def processes_naming(words: str) -> list[int]:
+    """Processes, but for this one, whose command line has these words."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words in path.read_bytes().decode(errors="replace") and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+    return found

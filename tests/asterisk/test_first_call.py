@@ -1,0 +1,60 @@
+"""The first real call: a citizen dials, chooses, waits, is helped by a person, and the call is on record."""
+
+from __future__ import annotations
+
+import time
+
+from recordings.sound import tone_level
+from telefonista.app.sipp import Behaviour, CitizenPlan, EndedBy, Press
+from tests.asterisk.conftest import OpenHouse
+from tests.asterisk.house import tone_heard, until
+
+CITIZEN_HZ, AGENT_HZ = 425, 1150
+
+
+async def test_citizen_is_greeted_chooses_is_helped_by_a_person_and_the_call_is_on_record(open_house: OpenHouse) -> None:
+    """Citizen → 4636 → greeting; key 1 → queue tramites → agent 101 rings 2 s, answers → they talk 3 s → the agent
+    hangs up → wrap-up → free. One row: legs, choice, visit, conversation, recording with both tones, end reason."""
+    house = await open_house(flow="0800-info", agents=("101",))
+    agent = await house.agent("101", tone_hz=AGENT_HZ, behaviour=Behaviour(after_s=2.0, talks_s=3.0))
+    number = "099463001"
+    citizens = await house.citizens(
+        CitizenPlan(number=number, tone_hz=CITIZEN_HZ, presses=(Press(after_s=1.0, keys="1"),))
+    )
+    await until(lambda: agent.talking_with == number, "the agent talks with the citizen")
+    talking = await house.call_of(number)
+    assert talking is not None
+    assert (talking["state"], talking["queue"], talking["agent"]) == ("talking", "tramites", "101")
+    began = time.time()
+    (seen,) = await citizens.wait()
+    ended = time.time()
+    assert (seen.status, seen.ended_by) == (200, EndedBy.SYSTEM)
+    (rung,) = agent.calls
+    assert rung.ended_by is EndedBy.AGENT
+
+    row = await house.stored(number)
+    assert row["end_reason"] == "agent_hung_up"
+    assert row["citizen"] == {"number": "+59899463001", "earlier_calls": 0}
+    assert [(choice["digit"], choice["option"]) for choice in row["choices"]] == [("1", "tramites")]
+    (visit,) = row["visits"]
+    assert (visit["queue"], visit["outcome"], visit["agent"], visit["rings"]) == ("tramites", "answered", "101", 1)
+    (conversation,) = row["conversations"]
+    assert conversation["agent"] == "101"
+    assert len(row["legs"]) == 2
+    (recording,) = row["recordings"]
+    assert recording["state"] == "kept"
+    kept = house.home.recordings / recording["path"]
+    assert tone_level(kept, channel=0, frequency_hz=CITIZEN_HZ) > -25
+    assert tone_level(kept, channel=1, frequency_hz=AGENT_HZ) > -25
+    assert tone_level(kept, channel=0, frequency_hz=AGENT_HZ) < -50
+    assert tone_level(kept, channel=1, frequency_hz=CITIZEN_HZ) < -50
+    heard = {"since": began + 0.3, "until": ended - 0.5, "folder": house.people}
+    assert tone_heard(citizens.lines[number], AGENT_HZ, **heard) > -25
+    assert tone_heard(agent.line, CITIZEN_HZ, **heard) > -25
+
+    async def free() -> bool:
+        return await house.presence("101") == "ready"
+
+    await until(free, "the agent is free after wrap-up")
+    (queue,) = [queue for queue in (await house.metrics())["queues"] if queue["queue"] == "tramites"]
+    assert (queue["offered"], queue["answered"], queue["abandoned"], queue["waiting"]) == (1, 1, 0, 0)
