@@ -165,7 +165,13 @@ def test_a_system_program_is_run_as_it_is() -> None:
 
 def test_a_fetched_program_is_run_through_its_own_loader() -> None:
     program = Program(Path("/r/usr/bin/sipp"), Path("/r/lib/ld-linux-x86-64.so.2"), Path("/r/lib"))
-    assert program.command("-v") == ["/r/lib/ld-linux-x86-64.so.2", "--library-path", "/r/lib", "/r/usr/bin/sipp", "-v"]
+    assert program.command("-v") == [
+        "/r/lib/ld-linux-x86-64.so.2",
+        "--library-path",
+        "/r/lib:/r/lib/pulseaudio",
+        "/r/usr/bin/sipp",
+        "-v",
+    ]
 
 
 def test_the_systems_programs_are_taken_where_they_are_good(machine: Machine) -> None:
