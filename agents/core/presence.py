@@ -92,6 +92,8 @@ def _free(agent: Agent, *, idle_since: float, settling: bool = False) -> Step:
 def _phone_changed_without_contact(agent: Agent, event: PhoneChanged, at: float) -> Step:
     if event.phone is agent.phone:
         return agent, []
+    if agent.presence is Presence.BUSY and event.phone in (Phone.BUSY, Phone.RINGING):
+        return msgspec.structs.replace(agent, phone=event.phone), []
     idle_since = agent.idle_since if agent.settling else at
     return _free(msgspec.structs.replace(agent, phone=event.phone), idle_since=idle_since, settling=agent.settling)
 

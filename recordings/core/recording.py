@@ -1,7 +1,7 @@
 """One conversation's recording: asked for, running, stopped, then kept or failed.
 
-Asterisk writes what the citizen sent and heard, a file each, and goes on doing so while the engine is dead. When the
-citizen's leg is gone the files are closed; a little later they are joined and measured off this path.
+Asterisk writes what the citizen sent and heard, a file each, and goes on doing so while the engine is dead. With the
+call's last leg the files are closed; a little later they are joined and measured off this path.
 """
 
 from enum import StrEnum
@@ -11,7 +11,6 @@ import msgspec
 from telefonista.kernel.commands import KeepRecording, SetTimer, StartRecording
 from telefonista.kernel.events import (
     CallEnded,
-    LegEnded,
     RecordingAsked,
     RecordingFailed,
     RecordingKept,
@@ -56,12 +55,6 @@ def _started(recording: Recording, event: RecordingStarted, at: float) -> Step:
     return msgspec.structs.replace(recording, state=RecordingState.RUNNING), []
 
 
-def _leg_ended(recording: Recording, event: LegEnded, at: float) -> Step:
-    if event.leg != citizen_leg(recording.call):
-        return recording, []
-    return recording, [RecordingStopped(call=recording.call, recording=recording.recording)]
-
-
 def _call_ended(recording: Recording, event: CallEnded, at: float) -> Step:
     return recording, [RecordingStopped(call=recording.call, recording=recording.recording)]
 
@@ -94,7 +87,6 @@ _TABLE: dict[type, tuple[Reaction[Recording] | Exempt, ...]] = {
     # columns: asked, running, stopped, kept, failed
     RecordingAsked: (_asked, X, X, X, X),
     RecordingStarted: (_started, _, _, _, _),
-    LegEnded: (_leg_ended, _leg_ended, _, _, _),
     CallEnded: (_call_ended, _call_ended, _, _, _),
     RecordingStopped: (_stopped, _stopped, _, _, _),
     TimerFired: (_, _, _settled, _, _),

@@ -9,6 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from typing import Any
 
 import sqlalchemy
 import structlog
+from twisted.internet.defer import Deferred
 
 from acd import AcdService, Desk, QueuePolicy
 from agents import AgentsService, Member
@@ -60,18 +62,25 @@ from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName
 from telefonista.kernel.ports import LinkDown, Observation
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess
+from telefonista.pbx.fastagi import FastAgiServer, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
 from telefonista.pbx.wire.ami import recording_files
 from telefonista.pbx.wire.frames import Credentials
 from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
+from telefonista.store.number import e164
 from telefonista.store.projection import Projector, country_by_line
+from telefonista.store.queries import earlier_calls
 from telefonista.version import VERSION
 
 _log = structlog.get_logger("telefonista")
 
 LINK_USER = "telefonista"
+FIRST_TIME = Prompt(text="Hola. Es la primera vez que nos llama desde este número.")
+WELCOME_BACK = Prompt(text="Hola. Gracias por llamarnos nuevamente.")
+"""What the FastAGI demonstration says."""
+
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 8.0
 AUDIT_EVERY_S = 15.0
@@ -222,6 +231,7 @@ class Installation:
         self.engine.receive(EngineStarted(node=self.config.node, version=VERSION))
         stack.callback(lambda: self.engine.receive(EngineStopped(node=self.config.node)))
 
+        self._start_fastagi(stack)
         recorder = await self._start_link(stack)
         if self.config.own_asterisk:
             await self._start_asterisk(stack, toolbox)
@@ -241,7 +251,9 @@ class Installation:
         pieces = (Prompt(text=piece) for piece in every_position_piece())
         messages = (message for policy in self._policies(self.config) for message in policy.messages)
         spoken = (prompt for flow in flows for prompt in flow.prompts)
-        self._library.prepare([self._greeting, *spoken, *messages, *pieces], report=self._report)
+        self._library.prepare(
+            [self._greeting, FIRST_TIME, WELCOME_BACK, *spoken, *messages, *pieces], report=self._report
+        )
 
     @property
     def _greeting(self) -> Prompt:
@@ -265,6 +277,39 @@ class Installation:
             clock=LoopClock(),
             keep_recording=lambda command: self._spawn(self._keep(command)),
         )
+
+    def _start_fastagi(self, stack: contextlib.AsyncExitStack) -> None:
+        """What dialplans may ask us. Twisted's reactor is asyncio's loop here; it was installed before this import."""
+        from twisted.internet import reactor
+
+        greet = greeting(
+            earlier_calls=lambda number: Deferred.fromFuture(asyncio.ensure_future(self._earlier_calls(number))),
+            first_time=self._sound(FIRST_TIME),
+            welcome_back=self._sound(WELCOME_BACK),
+        )
+        # zope's interfaces read as functions that lack `self` to a type checker.
+        port: Any = FastAgiServer({"greeting": greet}, reactor=reactor).listen(self.ports.fastagi)
+
+        async def stop() -> None:
+            stopped = port.stopListening()
+            if stopped is not None:
+                await stopped.asFuture(asyncio.get_running_loop())
+
+        stack.push_async_callback(stop)
+
+    async def _earlier_calls(self, number: str) -> int:
+        def ask() -> int:
+            known = e164(number, country=self.config.country)
+            if known is None:
+                return 0
+            with self.database.connect() as connection:
+                return earlier_calls(connection, number=known, before=datetime.now(UTC))
+
+        return await asyncio.to_thread(ask)
+
+    def _sound(self, prompt: Prompt) -> str:
+        """A prompt's file without its ending, as the dialplan's `Playback` takes it."""
+        return self._library.uri(prompt).removeprefix("sound:")
 
     async def _start_link(self, stack: contextlib.AsyncExitStack) -> AmiRecorder:
         recorder = AmiRecorder(
@@ -322,7 +367,7 @@ class Installation:
             secrets=self.secrets,
             ports=self.ports,
             toolbox=toolbox,
-            greeting=str(self._library.path(self._greeting).with_suffix("")),
+            greeting=self._sound(self._greeting),
         )
 
     async def _until_ready(self) -> None:
@@ -384,7 +429,7 @@ class Installation:
     async def _keep(self, command: KeepRecording) -> None:
         """Join what was recorded in a worker process, and tell how that went."""
         name = f"{command.recording}.wav"
-        sound_in, sound_out = (self.home.recordings / part for part in recording_files(command.recording))
+        sound_in, sound_out = (Path(part) for part in recording_files(command.recording))
         event: Event
         try:
             facts = await self._join(sound_in, sound_out, name=name)
@@ -402,10 +447,11 @@ class Installation:
         self.engine.receive(event)
 
     async def _join(self, citizen: Path, agent: Path, *, name: str) -> SoundFacts:
-        work = partial(join_directions, citizen, agent, target=self.home.recordings / name)
+        folder = self.home.recordings
+        work = partial(join_directions, folder / citizen, folder / agent, target=folder / name)
         facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
         for part in (citizen, agent):
-            part.unlink(missing_ok=True)
+            (folder / part).unlink(missing_ok=True)
         return facts
 
     async def reload(self) -> str:

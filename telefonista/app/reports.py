@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -69,20 +70,20 @@ def status(value: dict[str, Any]) -> Iterable[RenderableType]:
     yield f"node {value['node']}: link {value['link']}, {doing}"
     if value["projection"]["problem"]:
         yield f"[red]the store is behind by {value['projection']['lag']} entries: {value['projection']['problem']}[/red]"
-    queues = Table("queue", "waiting", "longest wait", "agents ready", title="Queues", title_justify="left")
+    queues = Table("queue", "waiting", "longest wait", "agents ready", box=SIMPLE_HEAD)
     for queue in value["queues"]:
         queues.add_row(
             queue["queue"], str(len(queue["waiting"])), _seconds(queue["longest_wait_s"]), str(queue["ready_agents"])
         )
     yield queues
-    agents = Table("agent", "name", "presence", "phone", "for", "call", title="Agents", title_justify="left")
+    agents = Table("agent", "name", "presence", "phone", "for", "call", box=SIMPLE_HEAD)
     for agent in value["agents"]:
         free_for_s = value["at"] - agent["idle_since"] if agent["presence"] == "ready" else None
         agents.add_row(
             agent["agent"], agent["name"], agent["presence"], agent["phone"], _seconds(free_for_s), agent["call"] or ""
         )
     yield agents
-    calls_open = Table("call", "caller", "state", "where", "for", "agent", title="Open calls", title_justify="left")
+    calls_open = Table("call", "caller", "state", "where", "for", "agent", box=SIMPLE_HEAD)
     for call in value["calls"]:
         where = f"{call['queue']}, position {call['position']}" if call["position"] else call["node"] or ""
         calls_open.add_row(
@@ -92,57 +93,56 @@ def status(value: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table("arrived (UTC)", "citizen", "line", "topic", "queue", "waited", "agent", "talked", "end", "recording")
+    table = Table("arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "end", box=SIMPLE_HEAD)
     for call in value:
         visit = call["visits"][-1] if call["visits"] else {}
         talk = call["conversations"][-1] if call["conversations"] else {}
-        recording = call["recordings"][-1] if call["recordings"] else {}
         citizen = call["citizen"]
-        earlier = f" ({citizen['earlier_calls']} earlier)" if citizen and citizen["earlier_calls"] else ""
         table.add_row(
             call["arrived_at"][:19].replace("T", " "),
-            f"{citizen['number'] if citizen else call['caller'] or 'unknown'}{earlier}",
-            call["line"],
-            call["topic"] or "",
-            visit.get("queue", ""),
+            citizen["number"] if citizen else call["caller"][:16] or "unknown",
+            visit.get("queue", call["last_node"] or ""),
             _between(visit.get("started_at"), visit.get("ended_at")),
             talk.get("agent", ""),
             _between(talk.get("started_at"), talk.get("ended_at")),
-            call["end_reason"] or "open",
-            recording.get("path") or recording.get("state", ""),
+            _end(call),
         )
     yield table
+    yield "Everything that is known of each call: --json; of one: --json --call ID."
+
+
+def _end(call: dict[str, Any]) -> str:
+    if call["end_reason"] is not None:
+        return str(call["end_reason"]).replace("_", " ")
+    return "open" if call["ended_at"] is None else str(call["handled_by"])
 
 
 def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
-    queues = Table(
-        "queue", "offered", "answered", "abandoned", "diverted", "waiting", "ASA", "AHT", "longest wait",
-        title="Queues: offered = answered + abandoned + diverted + waiting", title_justify="left",
-    )  # fmt: skip
+    queues = Table("queue", "offered", "answered", "abandoned", "diverted", "waiting", box=SIMPLE_HEAD)
+    speeds = Table("queue", "ASA", "AHT", "longest wait", "SL 1", "SL 2", "SL 3", box=SIMPLE_HEAD)
+    definitions: dict[str, str] = {}
     for queue in value["queues"]:
-        queues.add_row(
-            queue["queue"], *(str(queue[name]) for name in ("offered", "answered", "abandoned", "diverted", "waiting")),
-            _seconds(queue["asa_s"]), _seconds(queue["aht_s"]), _seconds(queue["longest_wait_s"]),
-        )  # fmt: skip
+        counts = (queue[name] for name in ("offered", "answered", "abandoned", "diverted", "waiting"))
+        queues.add_row(queue["queue"], *(str(count) for count in counts))
+        levels = queue["service_levels"]
+        definitions = {
+            f"SL {n}": f"{level['definition']}, T = {level['threshold_s']:g} s" for n, level in enumerate(levels, 1)
+        }
+        times = (queue["asa_s"], queue["aht_s"], queue["longest_wait_s"])
+        speeds.add_row(
+            queue["queue"], *(_seconds(time) for time in times), *(_percent(level["value"]) for level in levels)
+        )
     yield queues
-    levels = Table("queue", "service level", "definition", title="Service levels", title_justify="left")
-    for queue in value["queues"]:
-        for level in queue["service_levels"]:
-            levels.add_row(
-                queue["queue"], _percent(level["value"]), f"{level['definition']}, T = {level['threshold_s']:g} s"
-            )
-    yield levels
-    routes = Table(
-        "route", "seizures", "answered", "ASR", "NER", "ALOC",
-        title="Routes: ASR = answered / seizures; NER does not blame the route for the person (ITU-T E.425)",
-        title_justify="left",
-    )  # fmt: skip
+    yield "offered = answered + abandoned + diverted + waiting"
+    yield speeds
+    yield from (f"{name} = {definition}" for name, definition in definitions.items())
+    yield "ASA = mean wait of the answered; AHT = talk + wrap-up"
+    routes = Table("route", "seizures", "answered", "ASR", "NER", "ALOC", box=SIMPLE_HEAD)
     for route in value["routes"]:
-        routes.add_row(
-            route["route"], str(route["seizures"]), str(route["answered"]),
-            _percent(route["asr"]), _percent(route["ner"]), _seconds(route["aloc_s"]),
-        )  # fmt: skip
+        ratios = (_percent(route["asr"]), _percent(route["ner"]), _seconds(route["aloc_s"]))
+        routes.add_row(route["route"], str(route["seizures"]), str(route["answered"]), *ratios)
     yield routes
+    yield "ASR = answered / seizures, by route; NER does not blame the route for the person (ITU-T E.425)"
 
 
 def findings(value: list[dict[str, Any]]) -> Iterable[RenderableType]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 import uvicorn
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -211,10 +212,10 @@ def _reach(config: Config) -> str:
 
 def _print_welcome(console: Console, installation: Installation) -> None:
     address = f"{_reach(installation.config)}:{installation.ports.sip}"
-    numbers = Table("line", "dial", title="Public numbers", title_justify="left")
+    numbers = Table("public line", "dial", box=SIMPLE_HEAD)
     for line in installation.config.lines:
         numbers.add_row(line.name, ", ".join(line.numbers))
-    accounts = Table("who", "user", "password", "server", title="SIP accounts (UDP or TCP)", title_justify="left")
+    accounts = Table("SIP account", "user", "password", "server (UDP or TCP)", box=SIMPLE_HEAD)
     telephones = installation.secrets.telephones
     accounts.add_row("a citizen, to try", "ciudadano", telephones["ciudadano"], address)
     for agent in installation.config.agents:

@@ -347,12 +347,13 @@ class AsteriskLink:
             self._drop("replaced by a newer connection")
         self._connection = connection
         self._step(Opened())
-        loop = asyncio.get_running_loop()
-        self._bringing_up = loop.create_task(self._bring_up())
         self._look_again()
 
     def received(self, connection: _Connection, text: bytes) -> None:
         """One message. Raises `PeerError`."""
+        if self._bringing_up is None and connection is self._connection:
+            # Not before Asterisk has spoken: what is sent right after the handshake may lie unread for seconds (seen).
+            self._bringing_up = asyncio.get_running_loop().create_task(self._bring_up())
         message = ari.decode(text)
         if type(message) is ari.RESTResponse:
             self._answered(message)

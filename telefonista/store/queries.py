@@ -171,7 +171,8 @@ def _parts(connection: Connection, model: type[Base], calls: Sequence[str], *, b
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Plain]:
-    return [{name: _plain(value) for name, value in row._mapping.items()} for row in connection.execute(query)]
+    # Names as plain strings: SQLAlchemy's own kind of them is not one to everybody.
+    return [{str(name): _plain(value) for name, value in row._mapping.items()} for row in connection.execute(query)]
 
 
 def _plain(value: Any) -> Any:
