@@ -352,7 +352,7 @@ async def test_value_that_must_not_go_out_comes_back_as_an_event_and_the_rest_is
     leg = ids.agent_leg(call, n=1)
     world.pbx.execute(
         [
-            ring(call, leg, shown='099"\r\nAction: Originate'),
+            ring(call, leg, agent=AgentId("101\r\nAction: Originate")),
             play(call, text="hola\r\nmundo"),
             StartMusic(call=call, leg=ids.citizen_leg(call), music="espera\n"),
             play(call, n=2),
@@ -364,6 +364,16 @@ async def test_value_that_must_not_go_out_comes_back_as_an_event_and_the_rest_is
     assert [each.command for each in world.heard if isinstance(each, CommandFailed)] == ["StartMusic"]
     await world.settled()
     assert world.node.channels[call].playbacks == [ids.playback_id(call, n=2)]
+
+
+@pytest.mark.parametrize("shown", ["anonymous", '"x" <1>', "099\r\n1", ""])
+async def test_caller_without_a_number_rings_the_agent_and_none_is_shown(world: World, shown: str) -> None:
+    call = await world.call()
+    world.node.phone_becomes(AGENT, "NOT_INUSE")
+    leg = ids.agent_leg(call, n=1)
+    world.pbx.execute([ring(call, leg, shown=shown)])
+    await world.until(lambda: leg in world.node.channels)
+    assert world.node.channels[leg].number == ""
 
 
 async def test_recording_is_begun_after_what_was_asked_before_it(world: World) -> None:

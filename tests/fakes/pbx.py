@@ -128,7 +128,7 @@ class Node:
                 members.remove(leg)
         self.recording.pop(leg, None)
         for playback in channel.playbacks:
-            self._finished(playback, "done")
+            self._finished(playback, "failed")
         if channel.inside:
             self._tell("StasisEnd", channel=self._shown(channel))
         if is_ours(leg):

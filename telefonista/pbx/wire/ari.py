@@ -236,13 +236,13 @@ def _started(message: StasisStart) -> Event | None:
         line=LineName(line),
         dialled=dialled,
         route=RouteName(route),
-        caller=_clipped(message.channel.caller.number),
+        caller=told(message.channel.caller.number),
     )
 
 
 def arguments(args: list[str]) -> tuple[str, str, str]:
     """(line, dialled, route) of a call as the dialplan handed it over; what is missing is empty."""
-    three = [_clipped(each) for each in args[:3]]
+    three = [told(each) for each in args[:3]]
     three += [""] * (3 - len(three))
     return three[0], three[1], three[2]
 
@@ -266,7 +266,7 @@ def _destroyed(message: ChannelDestroyed) -> Event | None:
 
 def _digit(message: ChannelDtmfReceived) -> Event | None:
     name = message.channel.id
-    return DigitPressed(call=call_of(name), leg=LegId(name), digit=_clipped(message.digit))
+    return DigitPressed(call=call_of(name), leg=LegId(name), digit=told(message.digit))
 
 
 def _changed(message: ChannelStateChange) -> Event | None:
@@ -350,7 +350,7 @@ def encode(request: Request, *, request_id: str) -> bytes:
 # Names go into a path, so only what means nothing there: Asterisk's unique ids and ours are made of these.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+=~-]{1,150}")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
-_SHOWABLE: Final = re.compile(r"\+?[0-9]{0,40}")
+_SHOWABLE: Final = re.compile(r"\+?[0-9]{1,40}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -411,8 +411,6 @@ def _stop_music(command: StopMusic) -> tuple[Request, ...]:
 
 
 def _ring(command: Ring, application: str) -> tuple[Request, ...]:
-    if _SHOWABLE.fullmatch(command.shown_number) is None:
-        raise Refused(f"not a number to show: {_clipped(command.shown_number)!r}")
     query = [
         Query("endpoint", f"PJSIP/{word(command.agent)}"),
         Query("app", word(application)),
@@ -420,7 +418,8 @@ def _ring(command: Ring, application: str) -> tuple[Request, ...]:
         # Ties the new leg to the call (one linkedid) and lets video be negotiated.
         Query("originator", name_in_path(command.citizen)),
     ]
-    if command.shown_number:
+    # What is not a number (`anonymous`, something crafted) is not shown; the agent's phone rings all the same.
+    if _SHOWABLE.fullmatch(command.shown_number) is not None:
         query.append(Query("callerId", command.shown_number))
     # 409: this very leg was dialled before (dialling is at most once), or so it says: see `doubt`.
     return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
@@ -568,6 +567,12 @@ def _explanation(body: str) -> str:
     except (msgspec.MsgspecError, UnicodeError):
         return _clipped(body)
     return _clipped(said.message or said.error)
+
+
+def told(text: str) -> str:
+    """A text of somebody else's making, as we keep it: bounded, and without the control characters that a caller may
+    put into a number (`%0d%0a` in a SIP address comes through, seen)."""
+    return _UNSAFE.sub("", text[:LONGEST_TEXT])
 
 
 def _clipped(text: str) -> str:

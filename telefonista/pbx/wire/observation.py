@@ -15,7 +15,7 @@ import msgspec
 from telefonista.kernel.events import CallArrived, Event, LegAnswered, LegEnded, Phone, PhoneChanged
 from telefonista.kernel.ids import AgentId, BridgeId, LegId, is_ours
 from telefonista.kernel.ports import Observation, ObservedBridge, ObservedLeg, PeerError
-from telefonista.pbx.wire.ari import Channel, DeviceState, Request, arguments, phone_of, word
+from telefonista.pbx.wire.ari import Channel, DeviceState, Request, arguments, phone_of, told, word
 
 ANSWERED_STATES: Final = frozenset({"Up"})
 
@@ -82,7 +82,7 @@ def _leg(channel: Channel, *, inside: frozenset[str]) -> ObservedLeg:
         leg=LegId(channel.id),
         answered=channel.state in ANSWERED_STATES,
         in_application=channel.id in inside,
-        caller=channel.caller.number[:128],
+        caller=told(channel.caller.number),
         line=line,
         dialled=dialled,
         route=route,
