@@ -100,23 +100,29 @@ def migrate(engine: Engine) -> None:
     is away.
     """
     config = _alembic()
+    script = ScriptDirectory.from_config(config)
+    newest = script.get_current_head()
+    if schema_revision(engine) == newest:
+        return
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
         present = MigrationContext.configure(connection).get_current_revision()
-        script = ScriptDirectory.from_config(config)
-        known = {revision.revision for revision in script.walk_revisions()}
-        if present is not None and present not in known:
+        if present is not None and present not in {revision.revision for revision in script.walk_revisions()}:
             raise DatabaseUnusable(
-                f"the database has schema {present}, made by a newer version; "
-                f"this one knows {script.get_current_head()}: upgrade, or choose another database"
+                f"the database has schema {present}, made by a newer version; this one knows {newest}: "
+                "upgrade, or choose another database"
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def schema_revision(engine: Engine) -> tuple[str | None, str | None]:
-    """The schema's revision in the database, and the newest one that this version knows."""
+def schema_revision(engine: Engine) -> str | None:
+    """The schema's revision in the database; None for an empty one."""
     with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-    return present, ScriptDirectory.from_config(_alembic()).get_current_head()
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """The newest revision that this version knows."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
