@@ -20,7 +20,12 @@ from telefonista.app.config import ConfigInvalid, read_config
 from telefonista.app.home import Home
 from telefonista.app.names import NameTaken, check_names
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Telephony engine of a citizen contact centre.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Telephony engine of a citizen contact centre.",
+)
 _out = Console()
 _err = Console(stderr=True)
 

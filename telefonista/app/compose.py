@@ -344,7 +344,8 @@ class Installation:
         self._ready.set()
 
     def _link_down(self, why: str) -> None:
-        _log.warning("no link to Asterisk", node=self.config.node, why=why)
+        """The link says so itself, and comes back by itself; until then calls go the contingency path anyway."""
+        self.engine.accepting = False
 
     async def _start_asterisk(self, stack: contextlib.AsyncExitStack, toolbox: Toolbox) -> None:
         plan = self._plan(toolbox)

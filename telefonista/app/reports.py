@@ -68,8 +68,9 @@ def _database(home: Home, config: Config) -> Any:
 def status(value: dict[str, Any]) -> Iterable[RenderableType]:
     doing = "taking calls" if value["accepting"] else "taking no calls" + (" (draining)" if value["draining"] else "")
     yield f"node {value['node']}: link {value['link']}, {doing}"
-    if value["projection"]["problem"]:
-        yield f"[red]the store is behind by {value['projection']['lag']} entries: {value['projection']['problem']}[/red]"
+    behind = value["projection"]
+    if behind["problem"]:
+        yield f"[red]the store is behind by {behind['lag']} entries: {behind['problem']}[/red]"
     queues = Table("queue", "waiting", "longest wait", "agents ready", box=SIMPLE_HEAD)
     for queue in value["queues"]:
         queues.add_row(

@@ -295,6 +295,7 @@ class SippCitizens:
         self._sipp = _Sipp(program, folder=folder, name=name, happened=self._happened)
         self._calls = {plan.number: CitizenCall(number=plan.number, dialled=plan.dialled) for plan in plans}
         self._call_ids: dict[str, str] = {}
+        self._started_at = math.inf
         self._presses: list[asyncio.TimerHandle] = []
         self._patience: dict[str, asyncio.TimerHandle] = {}
         self.lines: dict[str, RtpLine] = {}
@@ -310,6 +311,7 @@ class SippCitizens:
         ]
         table = _write_table(self._folder / f"{self._name}.csv", rows)
         count = str(len(plans))
+        self._started_at = time.time()
         with _scenario("citizen.xml") as scenario:
             await self._sipp.start(
                 *("-sf", str(scenario), "-inf", str(table)),
@@ -355,11 +357,16 @@ class SippCitizens:
         """Let everybody who is still there hang up, then end sipp."""
         for timer in (*self._presses, *self._patience.values()):
             timer.cancel()
-        if self._sipp.running:
-            for number, call in self._calls.items():
-                if call.invited_at is not None and call.ended_at is None:
-                    self.hang_up(number)
-            await _until(lambda: not self._sipp.running or not self._talking(), timeout_s=_STOP_TIMEOUT_S)
+        stopped_at, told = time.time(), set[str]()
+
+        def left() -> bool:
+            here = [number for number in self._plans if self._is_here(number, at=stopped_at)]
+            for number in (number for number in here if number in self._call_ids and number not in told):
+                self.hang_up(number)
+                told.add(number)
+            return not here or not self._sipp.running
+
+        await _until(left, timeout_s=_STOP_TIMEOUT_S)
         await self._sipp.stop()
         for line in self.lines.values():
             self._exchange.close_line(line)
@@ -372,8 +379,10 @@ class SippCitizens:
         """sipp's last complaint, in one line."""
         return self._sipp.last_words()
 
-    def _talking(self) -> bool:
-        return any(call.invited_at is not None and call.ended_at is None for call in self._calls.values())
+    def _is_here(self, number: str, *, at: float) -> bool:
+        """Whether the citizen has dialled by then, though we may not have read of it yet, and has not left."""
+        due = self._started_at + self._plans[number].dials_after_s <= at
+        return self._calls[number].ended_at is None and (due or number in self._call_ids)
 
     def _tell(self, request: str, number: str) -> None:
         if number in self._call_ids:

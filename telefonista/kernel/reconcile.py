@@ -68,7 +68,8 @@ def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], ob
         if is_ours(leg):
             if known is None or leg not in known.legs:
                 agreement.commands.append(HangUp(call=call_id, leg=leg))
-            elif known.state is CallState.RINGING and leg == known.agent_leg and observed.in_application:
+            elif known.state is CallState.RINGING and leg == known.agent_leg and observed.answered:
+                # Not `in_application`: Asterisk lists a leg there from the moment it is dialled (seen).
                 agreement.events.append(LegAnswered(call=call_id, leg=leg))
         elif observed.in_application and known is None:
             agreement.events.append(

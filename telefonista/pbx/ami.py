@@ -13,7 +13,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 import msgspec
@@ -186,7 +186,11 @@ class AmiRecorder:
         task.add_done_callback(self._work.discard)
 
     async def _start_recording(self, call: CallId, leg: LegId, recording: RecordingId) -> None:
+        """Asked again after a restart, it runs already if its file is there: a second would write into the first."""
         try:
+            if await asyncio.to_thread(Path(self._folder, ami.recording_files(recording)[0]).exists):
+                self._tell(RecordingStarted(call=call, recording=recording))
+                return
             action = ami.mixmonitor(leg=leg, recording=recording, folder=self._folder)
             refusal = await self._act(action)
         except (LinkDown, Refused) as problem:
