@@ -234,7 +234,7 @@ class FeedingProjector:
     """A projector and a writer whose entries reach it as the engine's do."""
 
     def __init__(self, database: Database, journal: FileJournal, **options: Any) -> None:
-        self.projector = Projector(database.engine, journal, first_delay_s=0.02, **options)
+        self.projector = Projector(database.engine, journal, gather_s=0.01, first_delay_s=0.02, **options)
         self.journal = journal
         self.writer = Writer(self)
 
@@ -637,7 +637,10 @@ class TestProjection:
     def test_two_projectors_on_one_database_project_each_entry_once(
         self, database: Database, journal: FileJournal, new_database: NewDatabase
     ) -> None:
-        one, other = FeedingProjector(database, journal), Projector(database.open(), journal, first_delay_s=0.02)
+        one, other = (
+            FeedingProjector(database, journal),
+            Projector(database.open(), journal, gather_s=0.01, first_delay_s=0.02),
+        )
         one.projector.start()
         other.start()
         for n in range(40):
