@@ -77,6 +77,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
         self._greeting: asyncio.TimerHandle | None = None
+        self._ended = False
         self.open = False
         self.heard_at = 0.0
 
@@ -93,26 +94,27 @@ class _Connection(asyncio.Protocol):
         self._acknowledge()
         self.heard_at = asyncio.get_running_loop().time()
         frames = self._frames
+        messages = frames.receive(chunk)
+        if frames.accepted and not self.open and not self._ended:
+            self._accept()
+        self.flush()
         try:
-            messages = frames.receive(chunk)
-            if frames.accepted and not self.open:
-                self._accept()
-            self.flush()
             for message in messages:
                 if not self.open:
                     return
                 self._link.received(self, message)
         except PeerError as problem:
-            self.flush()
             self._link.misbehaved(self, str(problem))
+            return
+        if frames.failure:
+            self._link.misbehaved(self, frames.failure)
 
     def eof_received(self) -> None:
         self._frames.end()
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._still()
-        self.open = False
+        self._end()
         self._link.lost(self, "connection closed" if exc is None else f"connection lost: {exc}"[:200])
 
     def send(self, texts: Iterable[bytes]) -> None:
@@ -141,8 +143,7 @@ class _Connection(asyncio.Protocol):
 
     def close(self, *, going_away: bool, reason: str) -> None:
         """Say goodbye and close."""
-        self.open = False
-        self._still()
+        self._end()
         self._frames.close(going_away=going_away, reason=reason[:100])
         self.flush()
         if self._transport is not None:
@@ -150,8 +151,7 @@ class _Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once, for a peer that would not hear a goodbye."""
-        self.open = False
-        self._still()
+        self._end()
         if self._transport is not None:
             self._transport.abort()
 
@@ -159,6 +159,11 @@ class _Connection(asyncio.Protocol):
         self.open = True
         self._still()
         self._link.opened(self)
+
+    def _end(self) -> None:
+        self._ended = True
+        self.open = False
+        self._still()
 
     def _still(self) -> None:
         if self._greeting is not None:

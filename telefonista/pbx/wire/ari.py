@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from math import ceil
-from typing import Final
+from typing import Final, assert_never
 
 import msgspec
 
@@ -473,6 +473,8 @@ def requests_for(
             return _hang_up(command)
         case StartRecording() | StopRecording():
             raise Refused("ARI does not record conversations")
+        case _:
+            assert_never(command)
 
 
 def claim(channel: str, *, application: str) -> Request:

@@ -1,8 +1,9 @@
 """The WebSocket that Asterisk dials us with: bytes in, text messages out, and the other way round.
 
 Decides who may speak (path, subprotocol, credentials compared in constant time) and how long a message may be; the
-frames themselves are `websockets`' sans-I/O protocol. Whatever the peer sends, only `PeerError` escapes, and what is
-still to be told it waits in `outgoing`. Must never import I/O.
+frames themselves are `websockets`' sans-I/O protocol. Whatever the peer sends, nothing is raised: what came before the
+bad part is returned, `failure` says what was wrong, and what the peer is still to be told waits in `outgoing`. Must
+never import I/O.
 """
 
 from __future__ import annotations
@@ -13,13 +14,10 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from websockets.exceptions import WebSocketException
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
-
-from telefonista.kernel.ports import PeerError
 
 SUBPROTOCOL: Final = Subprotocol("ari")
 LONGEST_MESSAGE: Final = 16 * 1024 * 1024
@@ -52,23 +50,26 @@ class Frames:
         self._pieces: list[bytes] = []
         self.accepted = False
         """Whether the peer has shown that it is the one we expect."""
+        self.failure = ""
+        """What the peer did that it must not; empty while it behaves. The connection is then over."""
 
     def receive(self, chunk: bytes) -> list[bytes]:
-        """The messages that are complete with this chunk. Raises `PeerError`; the connection is then over."""
+        """The messages that are complete with this chunk."""
         protocol = self._protocol
         messages: list[bytes] = []
-        try:
-            protocol.receive_data(chunk)
-            for event in protocol.events_received():
-                if isinstance(event, Frame):
+        if self.failure:
+            return messages
+        protocol.receive_data(chunk)
+        for event in protocol.events_received():
+            if isinstance(event, Frame):
+                if not self.failure:
                     self._frame(event, messages)
-                elif isinstance(event, Request):
-                    self._greet(event)
-        except (WebSocketException, EOFError, ValueError) as problem:
-            raise PeerError(_why(problem)) from None
-        problem_seen = protocol.handshake_exc or protocol.parser_exc
-        if problem_seen is not None and not messages:
-            raise PeerError(_why(problem_seen))
+            else:
+                assert isinstance(event, Request)
+                self._greet(event)
+        problem = protocol.handshake_exc or protocol.parser_exc
+        if problem is not None and not self.failure:
+            self.failure = f"{type(problem).__name__}: {problem}"[:200]
         return messages
 
     def end(self) -> None:
@@ -103,23 +104,21 @@ class Frames:
                 self._pieces.clear()
         elif opcode is Opcode.BINARY:
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA, "text only")
-            raise PeerError("binary message")
+            self.failure = "binary message"
 
     def _greet(self, request: Request) -> None:
         status = self._refusal(request)
         protocol = self._protocol
         if status is None:
             response = protocol.accept(request)
-            if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and protocol.subprotocol != SUBPROTOCOL:
-                response = protocol.reject(HTTPStatus.BAD_REQUEST, "Subprotocol ari only.\n")
         else:
             response = protocol.reject(status, f"{status.phrase}.\n")
             if status is HTTPStatus.UNAUTHORIZED:
                 response.headers["WWW-Authenticate"] = 'Basic realm="telefonista"'
         protocol.send_response(response)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
-            raise PeerError(f"refused with {response.status_code}")
-        self.accepted = True
+        self.accepted = response.status_code == HTTPStatus.SWITCHING_PROTOCOLS
+        if not self.accepted:
+            self.failure = f"refused with {response.status_code}"
 
     def _refusal(self, request: Request) -> HTTPStatus | None:
         # get_all: a header sent twice must not be taken for one of the two.
@@ -129,6 +128,3 @@ class Frames:
             return HTTPStatus.UNAUTHORIZED
         return None if request.path == self._path else HTTPStatus.NOT_FOUND
 
-
-def _why(problem: BaseException) -> str:
-    return f"{type(problem).__name__}: {problem}"[:200]
