@@ -35,6 +35,10 @@ class UnreadableSound(Exception):
     """The file holds no sound that can be used; the message is one line naming it and the reason."""
 
 
+class NothingRecorded(UnreadableSound):
+    """The recording is sound but empty: the conversation ended as it began."""
+
+
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
     """What is known of a sound file. Levels are RMS against full scale, one per channel: a full-scale sine reads -3."""
@@ -62,8 +66,8 @@ def join_directions(citizen: Path, agent: Path, *, target: Path) -> SoundFacts:
     Both begin together; the shorter one is followed by silence. `target` (readable by its owner only, for it is a
     citizen's conversation) appears whole or not at all, and the two given files stay. A direction without a single
     sample is silence, as when someone hangs up at once. Raises UnreadableSound where either file is missing, garbage
-    or cut short, has another format than the other, or where neither holds a sample; OSError where `target` cannot be
-    written.
+    or cut short or has another format than the other, NothingRecorded where neither holds a sample; OSError where
+    `target` cannot be written.
     """
     left, right = _layout_of(citizen), _layout_of(agent)
     for path, layout in ((citizen, left), (agent, right)):
@@ -72,7 +76,7 @@ def join_directions(citizen: Path, agent: Path, *, target: Path) -> SoundFacts:
     if left.rate_hz != right.rate_hz:
         raise UnreadableSound(f"{agent}: {right.rate_hz} Hz, where the other direction has {left.rate_hz} Hz")
     if not left.size_bytes and not right.size_bytes:
-        raise UnreadableSound(f"{citizen}: neither direction holds a sample")
+        raise NothingRecorded(f"{citizen}: neither direction holds a sample")
     segment_of = _pydub()
     target.parent.mkdir(parents=True, exist_ok=True)
     with _written_whole(target) as unfinished:

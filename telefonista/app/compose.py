@@ -40,7 +40,7 @@ from ivr.core.speaking import every_position_piece, position_pieces
 from ivr.music import compose_music
 from ivr.prompts import EspeakSynthesiser, PromptLibrary
 from recordings import RecordingsService
-from recordings.sound import SoundFacts, UnreadableSound, join_directions
+from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, join_directions
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, read_config
 from telefonista.app.engine import Engine
@@ -412,16 +412,23 @@ class Installation:
     async def _read_spool_now_and_then(self) -> None:
         while True:
             if self.link.up:
-                await read_spool(self.home.spool, join=self._join_contingency, report=self._report_contingency)
+                await read_spool(
+                    self.home.spool,
+                    keep=self._keep_contingency,
+                    drop=self._drop_parts,
+                    report=self._report_contingency,
+                )
             await asyncio.sleep(SPOOL_EVERY_S)
 
     def _report_contingency(self, event: ContingencyCallReported) -> None:
         self.engine.receive(event, event.ended_at)
 
-    async def _join_contingency(self, call: CallId, citizen: Path, agent: Path) -> str | None:
+    async def _keep_contingency(self, call: CallId, citizen: Path, agent: Path) -> str | None:
         name = f"{call}.r1.wav"
         try:
             await self._join(citizen, agent, name=name)
+        except NothingRecorded:
+            return None
         except UnreadableSound as problem:
             _log.error("a contingency call's recording cannot be kept", call=call, problem=str(problem))
             return None
@@ -436,7 +443,8 @@ class Installation:
             facts = await self._join(sound_in, sound_out, name=name)
         except UnreadableSound as problem:
             event = RecordingFailed(call=command.call, recording=command.recording, why=str(problem)[:200])
-            _log.error("a recording cannot be kept", recording=command.recording, problem=str(problem))
+            if not isinstance(problem, NothingRecorded):
+                _log.error("a recording cannot be kept", recording=command.recording, problem=str(problem))
         else:
             event = RecordingKept(
                 call=command.call,
@@ -448,12 +456,20 @@ class Installation:
         self.engine.receive(event)
 
     async def _join(self, citizen: Path, agent: Path, *, name: str) -> SoundFacts:
+        """Join two parts, which go away then, or when they are empty; parts that cannot be read stay for a person."""
         folder = self.home.recordings
         work = partial(join_directions, folder / citizen, folder / agent, target=folder / name)
-        facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
-        for part in (citizen, agent):
-            (folder / part).unlink(missing_ok=True)
+        try:
+            facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
+        except NothingRecorded:
+            await asyncio.to_thread(self._drop_parts, citizen, agent)
+            raise
+        await asyncio.to_thread(self._drop_parts, citizen, agent)
         return facts
+
+    def _drop_parts(self, *parts: Path) -> None:
+        for part in parts:
+            (self.home.recordings / part).unlink(missing_ok=True)
 
     async def reload(self) -> str:
         """Read the configuration and the flows again. Raises `ConfigInvalid`, and then nothing has changed.

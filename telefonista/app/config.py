@@ -17,6 +17,7 @@ from acd import QueuePolicy
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import QueueName
 
+EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - named so that it can be recognised; nothing binds to it unless configured
 LARGEST_FILE = 1_000_000
 """Characters; a larger file is a mistake."""
 

@@ -20,10 +20,10 @@ from rich.table import Table
 from dialplans import PlanError
 from ivr.prompts import SynthesisFailed, UnspeakablePath, UnspeakablePrompt
 from telefonista.app.compose import Installation
-from telefonista.app.config import Config, ConfigInvalid, read_config
+from telefonista.app.config import EVERY_INTERFACE, Config, ConfigInvalid, read_config
+from telefonista.app.diagrams import MACHINES
 from telefonista.app.home import Home
 from telefonista.app.snapshot import snapshot
-from telefonista.kernel.machine import Machine
 from telefonista.pbx.asterisk import AsteriskFailed, port_holder
 from telefonista.pbx.packages import ToolsMissing
 from telefonista.store.database import DatabaseUnusable
@@ -134,6 +134,7 @@ async def _run(home: Home, *, sip_port: int | None, http_port: int | None, verbo
             running.cancel()
 
     def ready() -> None:
+        listening.listen()
         serving = loop.create_task(server.serve(sockets=[listening]))
         serving.add_done_callback(lambda _: installation.stop())
         _print_welcome(console, installation)
@@ -196,18 +197,12 @@ def _api_server(port: _Port, *, token: str) -> uvicorn.Server:
 
 
 def _trace() -> None:
-    from acd import VISIT_MACHINE, WAIT_MACHINE
-    from agents import MACHINE as PRESENCE
-    from recordings import MACHINE as RECORDING
-    from telefonista.kernel.call import MACHINE as CALL
-
-    machines: list[Machine[Any]] = [CALL, VISIT_MACHINE, WAIT_MACHINE, PRESENCE, RECORDING]
-    for machine in machines:
+    for _, machine in MACHINES:
         machine.trace = lambda line: _log.debug(line)
 
 
 def _reach(config: Config) -> str:
-    return "127.0.0.1" if config.sip_address in ("0.0.0.0", "127.0.0.1") else config.sip_address  # noqa: S104
+    return "127.0.0.1" if config.sip_address == EVERY_INTERFACE else config.sip_address
 
 
 def _print_welcome(console: Console, installation: Installation) -> None:

@@ -40,17 +40,23 @@ class SpooledRecord(msgspec.Struct, kw_only=True):
     agent_sound: str | None = None
 
 
-Join = Callable[[CallId, Path, Path], Awaitable[str | None]]
-"""Joins what the citizen sent and what they heard into one recording; gives its path below the recordings, or None."""
+Keep = Callable[[CallId, Path, Path], Awaitable[str | None]]
+"""Makes one recording of what the citizen sent and what they heard; gives its path below the recordings, or None."""
+Drop = Callable[[Path, Path], None]
+"""Removes the two parts of a call in which nobody talked with the citizen."""
 
 
-async def read_spool(folder: Path, *, join: Join, report: Callable[[ContingencyCallReported], None]) -> int:
+async def read_spool(folder: Path, *, keep: Keep, drop: Drop, report: Callable[[ContingencyCallReported], None]) -> int:
     """Report every record that lies in `folder`; returns how many."""
     reported = 0
     for path, record in await asyncio.to_thread(_read_all, folder):
         recording = None
-        if record.agent_answered_epoch_s is not None and record.citizen_sound and record.agent_sound:
-            recording = await join(CallId(record.uniqueid), Path(record.citizen_sound), Path(record.agent_sound))
+        if record.citizen_sound and record.agent_sound:
+            parts = (Path(record.citizen_sound), Path(record.agent_sound))
+            if record.agent_answered_epoch_s is not None:
+                recording = await keep(CallId(record.uniqueid), *parts)
+            else:
+                await asyncio.to_thread(drop, *parts)
         report(_event(record, recording=recording))
         await asyncio.to_thread(path.unlink)
         reported += 1
