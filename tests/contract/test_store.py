@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -46,6 +47,7 @@ from telefonista.store.database import (
 from telefonista.store.gathering import apply
 from telefonista.store.journal import FileJournal, segments
 from telefonista.store.mapping import table_of
+from telefonista.store.migrations.versions import r0001_first_tables
 from telefonista.store.projection import (
     IN_ONE_COUNTRY,
     Projector,
@@ -291,13 +293,12 @@ class TestSchema:
         assert schema_revision(migrated.engine) == "9999"
 
     def test_migrations_can_be_undone(self, migrated: Database) -> None:
-        from telefonista.store.migrations.versions import r0001_first_tables as first
-
-        with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
-            from alembic.operations import Operations
-
-            with Operations.context(MigrationContext.configure(connection)):
-                first.downgrade()
+        with (
+            migrated.engine.connect().execution_options(writes=True) as connection,
+            connection.begin(),
+            Operations.context(MigrationContext.configure(connection)),
+        ):
+            r0001_first_tables.downgrade()
         assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
 
     def test_foreign_keys_hold(self, migrated: Database) -> None:

@@ -17,7 +17,9 @@ def test_every_event_has_its_rule_or_is_said_to_have_none() -> None:
     assert set(RULES) == set(typing.get_args(Event))
 
 
-@pytest.mark.parametrize("model", [mapper.class_ for mapper in Base.registry.mappers], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", sorted((mapper.class_ for mapper in Base.registry.mappers), key=repr), ids=lambda model: model.__name__
+)
 def test_every_change_names_columns_that_exist(model: type[Base]) -> None:
     columns = set(table_of(model).columns.keys())
     events = [event for batch in (*helped(ONE), ready(AGENTS[0]), [contingency(ONE, at=START)]) for event in batch]
