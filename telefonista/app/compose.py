@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -47,6 +46,7 @@ from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
 from telefonista.app.spool import read_spool
+from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
 from telefonista.kernel.commands import KeepRecording, Prompt
 from telefonista.kernel.events import (
@@ -211,7 +211,7 @@ class Installation:
         stack.callback(self._journal.close)
         self.database = open_database(self.config.database.url or sqlite_url(self.home.database_file))
         stack.callback(self.database.dispose)
-        self._workers = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._workers = start_workers()
         stack.callback(self._workers.shutdown)
 
         self.engine = self._build_engine(flows)
