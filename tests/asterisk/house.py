@@ -246,6 +246,30 @@ class House:
         (found,) = [each for each in (await self.status())["agents"] if each["agent"] == agent]
         return str(found["presence"])
 
+    async def until_state(self, state: str, *, number: str) -> None:
+        """Wait until the call from this number is in this state."""
+
+        async def there() -> bool:
+            call = await self.call_of(number)
+            return call is not None and call["state"] == state
+
+        await until(there, f"the call of {number} is {state}")
+
+    async def until_presence(self, presence: str, *, agent: str) -> None:
+        """Wait until the agent is doing this."""
+
+        async def so() -> bool:
+            return await self.presence(agent) == presence
+
+        await until(so, f"agent {agent} is {presence}")
+
+    async def waiting(self, queue: str) -> list[str]:
+        """Who waits in a queue, by number, the first in line first."""
+        status = await self.status()
+        callers = {call["call"]: str(call["caller"]) for call in status["calls"]}
+        (found,) = [each for each in status["queues"] if each["queue"] == queue]
+        return [callers[call] for call in found["waiting"]]
+
     async def stored(self, number: str) -> dict[str, Any]:
         """The one row of the call from this number, once it has ended and its recordings are settled."""
         rows: list[dict[str, Any]] = []
@@ -257,6 +281,16 @@ class House:
         await until(there, f"the call of {number} is in the store")
         assert len(rows) == 1, rows
         return rows[0]
+
+    def journalled(self, call: str) -> list[dict[str, Any]]:
+        """The events of a call in the journal, each with its `type`; those carried over to a newer file only once."""
+        events: dict[int, dict[str, Any]] = {}
+        for path in sorted(self.home.journal.glob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+                entry = json.loads(line) if line.endswith("\n") else {}
+                if "event" in entry and entry["event"].get("call") == call:
+                    events[entry["seq"]] = entry["event"]
+        return [events[seq] for seq in sorted(events)]
 
     async def asterisk(self, command: str) -> str:
         """What Asterisk's own command line answers."""

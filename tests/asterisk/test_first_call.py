@@ -29,8 +29,8 @@ async def test_citizen_is_greeted_chooses_is_helped_by_a_person_and_the_call_is_
     (seen,) = await citizens.wait()
     ended = time.time()
     assert (seen.status, seen.ended_by) == (200, EndedBy.SYSTEM)
-    (rung,) = agent.calls
-    assert rung.ended_by is EndedBy.AGENT
+    await until(lambda: agent.calls[0].ended_by is EndedBy.AGENT, "the agent has hung up")
+    assert len(agent.calls) == 1
 
     row = await house.stored(number)
     assert row["end_reason"] == "agent_hung_up"
@@ -52,9 +52,6 @@ async def test_citizen_is_greeted_chooses_is_helped_by_a_person_and_the_call_is_
     assert tone_heard(citizens.lines[number], AGENT_HZ, **heard) > -25
     assert tone_heard(agent.line, CITIZEN_HZ, **heard) > -25
 
-    async def free() -> bool:
-        return await house.presence("101") == "ready"
-
-    await until(free, "the agent is free after wrap-up")
+    await house.until_presence("ready", agent="101")
     (queue,) = [queue for queue in (await house.metrics())["queues"] if queue["queue"] == "tramites"]
     assert (queue["offered"], queue["answered"], queue["abandoned"], queue["waiting"]) == (1, 1, 0, 0)

@@ -1,0 +1,52 @@
+"""What a waiting citizen hears: where they stand, that they have not been forgotten, and music; never silence."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from telefonista.app.sipp import CitizenPlan, Press
+from tests.asterisk.conftest import OpenHouse
+from tests.asterisk.house import House, loudness_heard, until
+
+FIRST, SECOND = "099463040", "099463041"
+KEY_1 = (Press(after_s=0.2, keys="1"),)
+QUIET_DBFS = -45.0
+
+
+async def test_waiting_citizen_hears_the_position_and_then_music_without_a_gap(open_house: OpenHouse) -> None:
+    """Two citizens wait with nobody there. Each is told where they stand; between announcements there is music; when
+    the first leaves, the second is told so the next time."""
+    house = await open_house(agents=("101",), announce_every_s=10.0)
+    citizens = await house.citizens(
+        CitizenPlan(number=FIRST, presses=KEY_1), CitizenPlan(number=SECOND, dials_after_s=1.0, presses=KEY_1)
+    )
+
+    async def both_wait() -> bool:
+        return await house.waiting("tramites") == [FIRST, SECOND]
+
+    await until(both_wait, "both wait")
+    began = time.time()
+    assert await announced(house, SECOND) == [2]
+    await asyncio.sleep(8.0)
+    citizens.hang_up(FIRST)
+
+    async def told_again() -> bool:
+        return await announced(house, SECOND) == [2, 1]
+
+    await until(told_again, "the second citizen is told the new place")
+    ended = time.time()
+    for second in range(1, int(ended - began)):
+        level = loudness_heard(
+            citizens.lines[SECOND], since=began + second - 1, until=began + second + 1, folder=house.people
+        )
+        assert level > QUIET_DBFS, f"silence {second} s after the citizen began to wait"
+    citizens.hang_up(SECOND)
+    await citizens.wait()
+
+
+async def announced(house: House, number: str) -> list[int]:
+    """The positions that the citizen was told, in order."""
+    call = await house.call_of(number)
+    assert call is not None
+    return [event["position"] for event in house.journalled(call["call"]) if event["type"] == "WaitAnnounced"]
