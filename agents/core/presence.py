@@ -58,6 +58,7 @@ def changed(agent: Agent) -> PresenceChanged:
         call=agent.call,
         offer=agent.offer,
         idle_since=agent.idle_since,
+        wrap_up_s=agent.wrap_up_s,
         wrap_up_until=agent.wrap_up_until,
         token=agent.token,
     )
@@ -151,6 +152,7 @@ def _recalled(agent: Agent, event: PresenceChanged, at: float) -> Step:
         call=event.call,
         offer=event.offer,
         idle_since=event.idle_since,
+        wrap_up_s=event.wrap_up_s,
         wrap_up_until=event.wrap_up_until,
         token=event.token,
     ), []

@@ -195,6 +195,12 @@ def _absent(tool: Tool) -> Finding:
             "not here, and no Debian archive among this machine's apt sources",
             f"set {MIRROR_VARIABLE} to one, or {by_hand}",
         )
+    if not any(Path("/usr/share/keyrings").glob("debian-archive-keyring.*")):
+        return _ill(
+            tool,
+            "not here, and no key to check Debian's packages with",
+            f"install the package debian-archive-keyring, or {by_hand}",
+        )
     return _well(tool, "not here", "nothing: `telefonista run` fetches it")
 
 

@@ -147,7 +147,7 @@ def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 def findings(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table("", "check", "found", "what to do")
+    table = Table("", "check", "found", "what to do", box=SIMPLE_HEAD)
     for finding in value:
         mark = "[green]ok[/green]" if finding["good"] else "[red]mend[/red]"
         table.add_row(mark, finding["name"], finding["said"], finding["mend"])

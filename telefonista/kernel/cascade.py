@@ -49,16 +49,18 @@ class Cascade:
                 moment, event = queue.popleft()
                 happened.append((moment, event))
                 entry = Entry(seq=next_seq + len(happened) - 1, at=moment, event=event)
-                try:
-                    if len(happened) == MOST_EVENTS:
-                        raise Impossible(f"more than {MOST_EVENTS} events followed from one")
-                    for output in self._apply(entry):
-                        if isinstance(output, KINDS):
-                            queue.append((moment, output))
-                        else:
-                            batch.commands.append(output)
-                except Impossible as impossible:
-                    queue.extend((moment, consequence) for consequence in self._break_off(event, impossible, batch))
+                outputs, defects = self._apply(entry)
+                if len(happened) >= MOST_EVENTS:
+                    defects.append(f"{len(happened)} events followed from one")
+                    queue.clear()
+                    outputs = []
+                for output in outputs:
+                    if isinstance(output, KINDS):
+                        queue.append((moment, output))
+                    else:
+                        batch.commands.append(output)
+                if defects:
+                    queue.extend((moment, consequence) for consequence in self._break_off(event, defects, batch))
                 if isinstance(event, CallEnded):
                     batch.ended.append(event.call)
             offer = self._matcher(now) if matching else None
@@ -74,34 +76,37 @@ class Cascade:
         return batch
 
     def replay(self, entry: Entry) -> None:
-        """Apply a journalled event. What was impossible when it happened is so again, and its mending follows it."""
-        try:
-            self._apply(entry)
-        except Impossible:
-            return
-        finally:
-            if isinstance(entry.event, CallEnded):
-                self._forget(entry.event.call)
+        """Apply a journalled event. What was impossible when it happened is so again, and its mending follows it; what
+        a room finds impossible only because the journal was rotated meanwhile, a later entry tells it again."""
+        self._apply(entry)
+        if isinstance(entry.event, CallEnded):
+            self._forget(entry.event.call)
 
-    def _apply(self, entry: Entry) -> list[Event | AnyCommand]:
+    def _apply(self, entry: Entry) -> tuple[list[Event | AnyCommand], list[str]]:
+        """What follows, and what was impossible. Every room gets the event whatever another makes of it, so that each
+        room's state depends on nothing but the journal."""
         kind = type(entry.event)
         rooms = self._consumers.get(kind)
         if rooms is None:
             rooms = tuple(room for room in self._rooms if kind in room.consumes)
             self._consumers[kind] = rooms
         outputs: list[Event | AnyCommand] = []
+        defects: list[str] = []
         for room in rooms:
-            outputs += room.handle(entry)
-        return outputs
+            try:
+                outputs += room.handle(entry)
+            except Impossible as impossible:
+                defects.append(str(impossible))
+        return outputs, defects
 
-    def _break_off(self, event: Event, impossible: Impossible, batch: Batch) -> list[Event]:
-        batch.defects.append(f"{impossible} ({event!r})")
+    def _break_off(self, event: Event, defects: list[str], batch: Batch) -> list[Event]:
+        batch.defects += [f"{defect} ({event!r})" for defect in defects]
         if not isinstance(event, CallEvent):
             return []
         if isinstance(event, CallBroken):
             self._forget(event.call)
             return []
-        return [CallBroken(call=event.call, why=str(impossible))]
+        return [CallBroken(call=event.call, why=defects[0])]
 
     def _forget(self, call: CallId) -> None:
         for room in self._rooms:

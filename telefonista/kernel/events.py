@@ -342,6 +342,8 @@ class PresenceChanged(AgentEvent, frozen=True):
     offer: OfferId | None = None
     idle_since: float = 0.0
     """Epoch seconds: when the agent last became free; the longest idle is chosen by it."""
+    wrap_up_s: float = 0.0
+    """What the queue of the present conversation grants afterwards."""
     wrap_up_until: float | None = None
     token: int = 0
 
