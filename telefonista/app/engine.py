@@ -123,15 +123,17 @@ class Engine:
     def node_lost(self, node: str, *, why: str) -> None:
         """The Asterisk of this name is dead, and so is every call in it."""
         dead = [call for call in self.calls.open if call.startswith(f"{node}-")]
-        self._take([NodeLost(node=node, why=why), *(CallLost(call=call, why=why) for call in dead)])
+        self._take([NodeLost(node=node, why=why)])
+        for call in dead:
+            self._take([CallLost(call=call, why=why)])
         if dead:
             _log.warning("calls lost with their Asterisk", node=node, calls=len(dead), why=why)
 
     def stop_calls(self) -> int:
         """Hang up every open call, for the engine is being stopped on purpose; returns how many there were."""
         open_calls = list(self.calls.open)
-        if open_calls:
-            self._take([CallStopped(call=call) for call in open_calls])
+        for call in open_calls:
+            self._take([CallStopped(call=call)])
         return len(open_calls)
 
     def agree(self, observation: Observation) -> None:
@@ -148,7 +150,10 @@ class Engine:
                 outputs += room.resume(call, at=now)
         self._execute([output for output in outputs if not isinstance(output, KINDS)])
         self._execute(agreement.commands)
-        self._take([output for output in outputs if isinstance(output, KINDS)])
+        for output in outputs:
+            if isinstance(output, KINDS):
+                self._take([output])
+        self._take([])
 
     def audit(self, observation: Observation, *, believed: Mapping[CallId, Call]) -> None:
         """Look for what no event told. Nothing to do is the rule; what is done is logged as the defect it shows."""
@@ -165,8 +170,8 @@ class Engine:
             for agent, phone in observation.phones.items()
             if self.agents.roster[agent].phone is not phone
         ]
-        if agreement.events or phones:
-            self._take([*agreement.events, *phones])
+        for event in (*agreement.events, *phones):
+            self._take([event])
         self._execute(agreement.commands)
 
     def _may_offer(self) -> bool:

@@ -17,8 +17,9 @@ from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Impossible
 from telefonista.kernel.ports import Room
 
-MOST_EVENTS = 1000
-"""In one cascade. More means that two rooms answer each other for ever: the call that began it is broken off."""
+MOST_EVENTS = 100_000
+"""In one cascade; a thousand agents who become ready at once need a few thousand. More means that two rooms answer each
+other for ever: what is left is dropped, and the call that it was about is broken off."""
 
 Matcher = Callable[[float], Event | None]
 

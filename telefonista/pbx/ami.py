@@ -139,6 +139,7 @@ class AmiRecorder:
         self._lost = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._work: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Future[Any]] = set()
         self._why_down = "not started"
 
     @property
@@ -214,23 +215,25 @@ class AmiRecorder:
 
     async def _act(self, action: dict[str, str]) -> str:
         """Empty when it was carried out, else why Asterisk refused it. Raises `LinkDown`."""
-        try:
-            async with asyncio.timeout(self._limits.patience_s):
-                await self._ready.wait()
-        except TimeoutError:
-            raise LinkDown(f"AMI: {self._why_down}") from None
+        if not self._ready.is_set():
+            try:
+                async with asyncio.timeout(self._limits.patience_s):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise LinkDown(f"AMI: {self._why_down}") from None
         session = self._session
         assert session is not None
-        answer: asyncio.Future[Any] = session.send_action(action)
-        lost = asyncio.get_running_loop().create_task(self._lost.wait())
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers.add(answer)
         try:
-            await asyncio.wait({answer, lost}, timeout=self._limits.answer_s, return_when=asyncio.FIRST_COMPLETED)
+            # panoramisk's own future never ends when the connection does; ours is ended by `_on_lost`.
+            session.send_action(action).add_done_callback(_passing_on(answer))
+            async with asyncio.timeout(self._limits.answer_s):
+                said = await answer
+        except TimeoutError:
+            raise LinkDown("AMI: no answer") from None
         finally:
-            lost.cancel()
-        if not answer.done():
-            answer.cancel()
-            raise LinkDown("AMI: no answer")
-        said = answer.result()
+            self._answers.discard(answer)
         return "" if said.success else str(said.message or "refused")[:128]
 
     def _tell(self, event: Event) -> None:
@@ -305,9 +308,20 @@ class AmiRecorder:
         self._ready.clear()
         self._why_down = why
         self._lost.set()
+        for answer in self._answers:
+            if not answer.done():
+                answer.set_exception(LinkDown("AMI: connection lost before the answer"))
 
     def _hang_up(self) -> None:
         self._ready.clear()
         session, self._session = self._session, None
         if session is not None:
             session.close()
+
+
+def _passing_on(answer: asyncio.Future[Any]) -> Callable[[asyncio.Future[Any]], None]:
+    def pass_on(given: asyncio.Future[Any]) -> None:
+        if not answer.done() and not given.cancelled():
+            answer.set_result(given.result())
+
+    return pass_on
