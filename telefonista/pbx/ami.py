@@ -187,13 +187,9 @@ class AmiRecorder:
         task.add_done_callback(self._work.discard)
 
     async def _start_recording(self, call: CallId, leg: LegId, recording: RecordingId) -> None:
-        """Asked again after a restart, it runs already if its file is there: a second would write into the first."""
         try:
-            if await asyncio.to_thread(Path(self._folder, ami.recording_files(recording)[0]).exists):
-                self._tell(RecordingStarted(call=call, recording=recording))
-                return
             action = ami.mixmonitor(leg=leg, recording=recording, folder=self._folder)
-            refusal = await self._act(action)
+            refusal = "" if self._runs(recording) else await self._act(action)
         except (LinkDown, Refused) as problem:
             # Whether it began is unknown when the answer was lost; asking again would make two that write to one file.
             refusal = str(problem)
@@ -201,6 +197,13 @@ class AmiRecorder:
             self._tell(RecordingFailed(call=call, recording=recording, why=refusal[:128]))
         else:
             self._tell(RecordingStarted(call=call, recording=recording))
+
+    def _runs(self, recording: RecordingId) -> bool:
+        """Asked again after a restart, it runs already if its file is there: a second would write into the first.
+
+        Looked for here and not in a thread: a stop that is asked for right after must not overtake the start.
+        """
+        return Path(self._folder, ami.recording_files(recording)[0]).exists()
 
     async def _stop_recording(self, call: CallId, leg: LegId, recording: RecordingId) -> None:
         try:

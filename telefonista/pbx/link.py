@@ -358,7 +358,7 @@ class AsteriskLink:
         """One message. Raises `PeerError`."""
         if self._bringing_up is None and connection is self._connection:
             # Not before Asterisk has spoken: what is sent right after the handshake may lie unread for seconds (seen).
-            self._bringing_up = asyncio.get_running_loop().create_task(self._bring_up())
+            self._begin()
         message = ari.decode(text)
         if type(message) is ari.RESTResponse:
             self._answered(message)
@@ -392,6 +392,9 @@ class AsteriskLink:
 
     def _step(self, event: object) -> None:
         self._link, _ = self._machine.step(self._link, event, at=self._now())
+
+    def _begin(self) -> None:
+        self._bringing_up = asyncio.get_running_loop().create_task(self._bring_up())
 
     async def _bring_up(self) -> None:
         try:
@@ -470,6 +473,9 @@ class AsteriskLink:
         else:
             if silent_s > limits.silence_s:
                 connection.ping()
+            if self._bringing_up is None and silent_s > limits.silence_s / 5:
+                # It greets us always, unless an event filter of somebody else's holds the greeting back.
+                self._begin()
             self._watch = loop.call_later(min(limits.answer_s, limits.silence_s) / 4, self._look_again)
 
     # Requests.

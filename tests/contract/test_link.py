@@ -261,6 +261,13 @@ async def test_listing_that_is_refused_is_link_down_and_tried_again(engine: Engi
     await until(lambda: engine.link.up)
 
 
+async def test_asterisk_that_does_not_greet_is_asked_all_the_same(hurried: Engine) -> None:
+    peer = hurried.asterisk()
+    peer.greets = False
+    await peer.dials()
+    await until(lambda: hurried.link.up)
+
+
 async def test_filter_that_is_refused_is_said(engine: Engine) -> None:
     peer = engine.asterisk()
     peer.answers = lambda method, uri, given: (403, {"message": "read only"})

@@ -399,6 +399,7 @@ class FakeAsterisk:
     def __init__(self, *, port: int, credentials: Credentials, path: str = "/ari") -> None:
         self.node = Node(tell=self._hear)
         self.mute = False
+        self.greets = True
         self.answers: Callable[[str, str, Answer], Answer | None] = lambda method, uri, answer: answer
         self._url = f"ws://127.0.0.1:{port}{path}"
         self._credentials = credentials
@@ -426,7 +427,8 @@ class FakeAsterisk:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         kept, self._kept = self._kept, []
-        self._hear({"type": "ApplicationRegistered", "timestamp": "", "application": self.node.application})
+        if self.greets:
+            self._hear({"type": "ApplicationRegistered", "timestamp": "", "application": self.node.application})
         for message in kept:
             self._hear(message)
 
