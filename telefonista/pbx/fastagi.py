@@ -104,15 +104,15 @@ class AgiSession:
         return self._done(asked).addCallback(lambda reply: reply.result)
 
     def _done(self, command: bytes) -> Deferred[Reply]:
-        return self._send(command).addCallback(_carried_out)
+        return self._send(command).addCallback(self._carried_out)
 
-
-def _carried_out(reply: Reply) -> Reply:
-    if reply.done:
-        return reply
-    if reply.code == 511 or (reply.code == 200 and reply.result == "-1"):
-        raise CallGone(reply.detail or "hung up")
-    raise Refused(f"{reply.code} {reply.detail}")
+    def _carried_out(self, reply: Reply) -> Reply:
+        if reply.done:
+            return reply
+        # -1 alone may also be a sound that is not there (seen); HANGUP comes before it when the channel went.
+        if self.hung_up or reply.code == 511:
+            raise CallGone(reply.detail or "hung up")
+        raise Refused(f"{reply.code} {reply.result} {reply.detail}".rstrip())
 
 
 def _digit(reply: Reply) -> str:

@@ -209,6 +209,7 @@ def test_plain_commands_are_sent_as_they_are(clock: Clock, does: str, sent: byte
     [
         (b"HANGUP\n511 Command Not Permitted on a dead channel or intercept routine\n", CallGone),
         (b"HANGUP\n200 result=-1\n", CallGone),
+        (b"200 result=-1 endpos=0\n", Refused),
         (b"510 Invalid or unknown command\n", Refused),
         (b"520-Invalid command syntax.\nUsage: x\n520 End of proper usage.\n", Refused),
     ],

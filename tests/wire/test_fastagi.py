@@ -10,34 +10,16 @@ from telefonista.kernel.ports import PeerError, Refused
 from telefonista.pbx.wire import fastagi
 from telefonista.pbx.wire.fastagi import AgiRequest, Environment, HungUp, Lines, Replies, Reply
 
-# As Asterisk 22.10.1 sent it for AGI(agi://127.0.0.1:4573/greeting,uno,dos).
-OPENING = b"""\
-agi_network: yes
-agi_network_script: greeting
-agi_request: agi://127.0.0.1:4573/greeting
-agi_channel: PJSIP/101-00000003
-agi_language: es
-agi_type: PJSIP
-agi_uniqueid: nodo1-1795284101.3
-agi_version: 22.10.1
-agi_callerid: 099123456
-agi_calleridname: unknown
-agi_callingpres: 0
-agi_callingani2: 0
-agi_callington: 0
-agi_callingtns: 0
-agi_dnid: *99
-agi_rdnis: unknown
-agi_context: agents
-agi_extension: *99
-agi_priority: 2
-agi_enhanced: 0.0
-agi_accountcode:
-agi_threadid: 140211
-agi_arg_1: uno
-agi_arg_2: dos
-
-"""
+# As Asterisk 22.10.1 sent it for AGI(agi://127.0.0.1:14573/greeting,uno,dos).
+OPENING = (
+    b"agi_network: yes\nagi_network_script: greeting\nagi_request: agi://127.0.0.1:14573/greeting\n"
+    b"agi_channel: PJSIP/citizens-00000000\nagi_language: en\nagi_type: PJSIP\nagi_uniqueid: nodo1-1795286342.0\n"
+    b"agi_version: 22.10.1+dfsg+~cs6.17.60671434-1\nagi_callerid: 099123456\n"
+    b"agi_calleridname: \xc3\x83\xc2\x91and\xc3\x83\xc2\xba\nagi_callingpres: 0\nagi_callingani2: 0\n"
+    b"agi_callington: 0\nagi_callingtns: 0\nagi_dnid: 99\nagi_rdnis: unknown\nagi_context: citizens\n"
+    b"agi_extension: 99\nagi_priority: 2\nagi_enhanced: 0.0\nagi_accountcode: \nagi_threadid: 140202695767744\n"
+    b"agi_arg_1: uno\nagi_arg_2: dos\n\n"
+)
 
 
 def request(raw: bytes) -> AgiRequest | None:
@@ -58,7 +40,7 @@ def test_opening_is_a_request_with_its_route_arguments_channel_and_caller() -> N
     asked = request(OPENING)
     assert asked is not None
     assert (asked.route, asked.arguments) == ("greeting", ("uno", "dos"))
-    assert (asked.channel, asked.caller) == ("nodo1-1795284101.3", "099123456")
+    assert (asked.channel, asked.caller) == ("nodo1-1795286342.0", "099123456")
     assert asked.variables["accountcode"] == ""
 
 
