@@ -164,7 +164,16 @@ def asterisk_plan(
 class Installation:
     """One home's engine with its Asterisk. `run` returns when `stop` was called."""
 
-    def __init__(self, home: Home, config: Config, *, ports: PortsInUse, secrets: Secrets, report: Report) -> None:
+    def __init__(
+        self,
+        home: Home,
+        config: Config,
+        *,
+        journal: FileJournal,
+        ports: PortsInUse,
+        secrets: Secrets,
+        report: Report,
+    ) -> None:
         self.home = home
         self.config = config
         self.ports = ports
@@ -181,7 +190,7 @@ class Installation:
         self.projector: Projector
         self.asterisk: AsteriskProcess | None = None
         self._library: PromptLibrary
-        self._journal: FileJournal
+        self._journal = journal
         self._workers: ProcessPoolExecutor
 
     async def run(self, *, ready: Callable[[], None]) -> None:
@@ -207,8 +216,6 @@ class Installation:
         self._library = prompt_library(self.home, toolbox)
         await asyncio.to_thread(self._prepare_sounds, flows.values())
 
-        self._journal = FileJournal(self.home.journal)
-        stack.callback(self._journal.close)
         self.database = open_database(self.config.database.url or sqlite_url(self.home.database_file))
         stack.callback(self.database.dispose)
         self._workers = start_workers()

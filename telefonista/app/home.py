@@ -4,7 +4,6 @@ Knows where each thing is, makes what is missing at the first run, and keeps the
 that comes back finds the Asterisk that it left. Secrets are random per installation and readable by their owner only.
 """
 
-import json
 import os
 import secrets
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from telefonista.app.config import SAMPLE, Config
+from telefonista.pbx.asterisk import running_pid
 
 RTP_PORTS = 2000
 """How many ports a chosen range has: two a leg, for about 500 calls at once."""
@@ -38,6 +38,10 @@ class PortsInUse(msgspec.Struct, kw_only=True, frozen=True):
     fastagi: int
     rtp_first: int
     rtp_last: int
+
+
+class PortsFixed(Exception):
+    """A port cannot be chosen freely now; the message says why."""
 
 
 class Home:
@@ -111,26 +115,46 @@ class Home:
         write_private(self.secrets_file, msgspec.json.format(msgspec.json.encode(kept)))
         return kept
 
+    def asterisk_runs(self) -> bool:
+        """Whether an Asterisk of this home is running, left by an engine that was killed."""
+        folder = self.folder / "asterisk"
+        return running_pid(folder / "run", configuration=str(folder / "etc" / "asterisk.conf")) is not None
+
     def ports(self, config: Config, *, sip: int | None, http: int | None) -> PortsInUse:
-        """The ports to use: those of the run before where they still fit, else those asked for and free ones."""
-        kept_file = self.run / "ports.json"
-        wanted = {"sip": sip or config.sip_port, "http": http or config.http_port}
-        if kept_file.exists():
-            kept = msgspec.json.decode(kept_file.read_bytes(), type=PortsInUse)
-            if {"sip": kept.sip, "http": kept.http} == wanted:
-                return kept
-        link, manager, fastagi = free_tcp_ports(3)
-        rtp_first = free_udp_range(RTP_PORTS)
-        ports = PortsInUse(
-            **wanted,
-            link=link,
-            manager=manager,
-            fastagi=fastagi,
-            rtp_first=rtp_first,
-            rtp_last=rtp_first + RTP_PORTS - 1,
-        )
-        write_private(kept_file, json.dumps(msgspec.to_builtins(ports), indent=1).encode())
+        """The ports to use, noted for the next run; call it only while no other engine runs on this home.
+
+        An Asterisk that runs keeps the ports that it has, so those of the run before win over everything then; raises
+        `PortsFixed` where another SIP port is asked for. Else the options win over the configuration, and what neither
+        names is kept, or chosen free."""
+        kept = self._kept_ports()
+        if kept is not None and self.asterisk_runs():
+            if sip not in (None, kept.sip):
+                raise PortsFixed(f"Asterisk runs on SIP port {kept.sip} with calls to take up: leave out --sip-port")
+            ports = msgspec.structs.replace(kept, http=http or kept.http)
+        else:
+            chosen = kept or _choose_ports()
+            ports = msgspec.structs.replace(chosen, sip=sip or config.sip_port, http=http or config.http_port)
+        write_private(self._ports_file, msgspec.json.format(msgspec.json.encode(ports)))
         return ports
+
+    @property
+    def _ports_file(self) -> Path:
+        return self.run / "ports.json"
+
+    def _kept_ports(self) -> PortsInUse | None:
+        try:
+            return msgspec.json.decode(self._ports_file.read_bytes(), type=PortsInUse)
+        except (OSError, ValueError):
+            return None
+
+
+def _choose_ports() -> PortsInUse:
+    link, manager, fastagi = free_tcp_ports(3)
+    rtp_first = free_udp_range(RTP_PORTS)
+    return PortsInUse(
+        sip=0, http=0, link=link, manager=manager, fastagi=fastagi,
+        rtp_first=rtp_first, rtp_last=rtp_first + RTP_PORTS - 1,
+    )  # fmt: skip
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -22,12 +22,12 @@ from ivr.prompts import SynthesisFailed, UnspeakablePath, UnspeakablePrompt
 from telefonista.app.compose import Installation
 from telefonista.app.config import EVERY_INTERFACE, Config, ConfigInvalid, read_config
 from telefonista.app.diagrams import MACHINES
-from telefonista.app.home import Home
+from telefonista.app.home import Home, PortsFixed
 from telefonista.app.snapshot import snapshot
 from telefonista.pbx.asterisk import AsteriskFailed, port_holder
 from telefonista.pbx.packages import ToolsMissing
 from telefonista.store.database import DatabaseUnusable
-from telefonista.store.journal import JournalDamaged, JournalFailed, JournalInUse
+from telefonista.store.journal import FileJournal, JournalDamaged, JournalFailed, JournalInUse
 from telefonista.store.projection import StoreAhead
 from telefonista.web import Refusal, build_api
 
@@ -58,6 +58,7 @@ def run_installation(
         JournalFailed,
         JournalInUse,
         PlanError,
+        PortsFixed,
         StartFailed,
         StoreAhead,
         SynthesisFailed,
@@ -106,22 +107,31 @@ class _Port:
 
 
 async def _run(home: Home, *, sip_port: int | None, http_port: int | None, verbose: bool, console: Console) -> None:
-    try:
-        home.make()
-        config = read_config(home.config_file)
-        secrets = home.secrets(config)
-        ports = home.ports(config, sip=sip_port, http=http_port)
-    except OSError as refused:
-        raise StartFailed(f"the home folder {home.folder} cannot be used: {refused}") from refused
+    with contextlib.ExitStack() as stack:
+        try:
+            home.make()
+            config = read_config(home.config_file)
+            # Before anything is written: it is also the lock that keeps a second engine from this home.
+            journal = stack.enter_context(FileJournal(home.journal))
+            secrets = home.secrets(config)
+            ports = home.ports(config, sip=sip_port, http=http_port)
+        except OSError as refused:
+            raise StartFailed(f"the home folder {home.folder} cannot be used: {refused}") from refused
 
-    def report(text: str) -> None:
-        console.print(f"  {text}", markup=False, highlight=False)
+        def report(text: str) -> None:
+            console.print(f"  {text}", markup=False, highlight=False)
 
-    installation = Installation(home, config, ports=ports, secrets=secrets, report=report)
-    if verbose:
-        _trace()
+        installation = Installation(home, config, journal=journal, ports=ports, secrets=secrets, report=report)
+        if verbose:
+            _trace()
+        await _serve(installation, console=console)
+
+
+async def _serve(installation: Installation, *, console: Console) -> None:
+    """Run an installation and its API until a signal stops them."""
+    config, ports = installation.config, installation.ports
     listening = _listen(ports.http)
-    server = _api_server(_Port(installation), token=secrets.api_token)
+    server = _api_server(_Port(installation), token=installation.secrets.api_token)
     loop = asyncio.get_running_loop()
     running = asyncio.current_task()
     assert running is not None

@@ -33,6 +33,9 @@ _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TERM")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
+_PID_FILE = "telefonista-asterisk.pid"
+
+
 class AsteriskFailed(Exception):
     """Asterisk does not start, does not answer, or is not there; the message is one line."""
 
@@ -56,7 +59,7 @@ class AsteriskProcess:
         self._program = program
         self._plan = plan
         self._configuration = f"{plan.folders.configuration}/asterisk.conf"
-        self._pid_file = Path(plan.folders.run) / "telefonista-asterisk.pid"
+        self._pid_file = Path(plan.folders.run) / _PID_FILE
         self._console = Path(plan.folders.log) / "console.log"
         self._child: subprocess.Popen[bytes] | None = None
         self._identity: _Identity | None = None
@@ -99,15 +102,9 @@ class AsteriskProcess:
 
     def attach(self) -> bool:
         """Whether one started earlier, by this engine or one before it, is running; from then on it is this one."""
-        for path in (self._pid_file, Path(self._plan.folders.run) / "asterisk.pid"):
-            try:
-                pid = int(path.read_text())
-            except (OSError, ValueError):
-                continue
-            if self._is_ours(pid):
-                self._identity = _identity(pid)
-                return self._identity is not None
-        return False
+        pid = running_pid(Path(self._plan.folders.run), configuration=self._configuration)
+        self._identity = None if pid is None else _identity(pid)
+        return self._identity is not None
 
     def alive(self) -> bool:
         """Whether it runs now. Cheap: no command is started."""
@@ -214,11 +211,6 @@ class AsteriskProcess:
         )
         return {name: states.get(name) for name in wanted}
 
-    def _is_ours(self, pid: int) -> bool:
-        """Whether that process runs our configuration and is not one of its command-line clients."""
-        arguments = _command_line(pid)
-        return "-C" in arguments and self._configuration in arguments and "-r" not in arguments
-
     def _last_words(self) -> str:
         """The lines that explain a failed start best."""
         try:
@@ -232,6 +224,20 @@ class AsteriskProcess:
         self._child = None
         self._identity = None
         self._pid_file.unlink(missing_ok=True)
+
+
+def running_pid(run_folder: Path, *, configuration: str) -> int | None:
+    """The process number of the Asterisk that runs with this `asterisk.conf` (and is not one of its command-line
+    clients), by the notes that it and we left in its run folder; None when there is none."""
+    for name in (_PID_FILE, "asterisk.pid"):
+        try:
+            pid = int((run_folder / name).read_text())
+        except (OSError, ValueError):
+            continue
+        arguments = _command_line(pid)
+        if "-C" in arguments and configuration in arguments and "-r" not in arguments:
+            return pid
+    return None
 
 
 def check_ports(plan: AsteriskPlan) -> None:
