@@ -73,7 +73,8 @@ class Engine:
         self._keep_recording = keep_recording
         self._pbx: Pbx | None = None
         self._listeners: list[Listener] = []
-        self._timers: dict[tuple[str, str], Cancellable] = {}
+        self._timers: dict[str, dict[str, Cancellable]] = {}
+        """By call or agent, then by key."""
         self._next_seq = 1
         self._suspicion = Suspicion()
         self.accepting = False
@@ -209,17 +210,20 @@ class Engine:
         self._cancel(owner, key)
 
         def fire() -> None:
-            self._timers.pop((owner, key), None)
+            self._cancel(owner, key)
             self.receive(event)
 
-        self._timers[owner, key] = self._clock.call_later(after_s, fire)
+        self._timers.setdefault(owner, {})[key] = self._clock.call_later(after_s, fire)
 
     def _cancel(self, owner: str, key: str) -> None:
-        running = self._timers.pop((owner, key), None)
-        if running is not None:
-            running.cancel()
+        running = self._timers.get(owner, {})
+        timer = running.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if not running:
+            self._timers.pop(owner, None)
 
     def _drop_timers(self, call: CallId) -> None:
         """A call that has ended waits for nothing; its recording still does."""
-        for owner, key in [name for name in self._timers if name[0] == call and not name[1].startswith("recording.")]:
-            self._cancel(owner, key)
+        for key in [key for key in self._timers.get(call, ()) if not key.startswith("recording.")]:
+            self._cancel(call, key)
