@@ -15,7 +15,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import resources
 from pathlib import Path
@@ -53,7 +53,8 @@ class Press:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CitizenPlan:
-    """What a citizen will do. Times in seconds; `stays_s` counts from the answer; `tone_hz` 0 is silence."""
+    """What a citizen will do. Times in seconds; `stays_s` counts from the answer; `tone_hz` 0 is silence; `secret` is
+    for a telephone with an account, whose name the `number` is then."""
 
     number: str
     dialled: str = "4636"
@@ -61,6 +62,7 @@ class CitizenPlan:
     stays_s: float = 60.0
     presses: tuple[Press, ...] = ()
     tone_hz: int = 0
+    secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,8 @@ class _Sipp:
     async def start(self, *arguments: str, sip_port: int, most_s: float) -> None:
         """Raises `SippFailed` when it ends at once."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for ending in ("log", "errors", "messages", "screen"):
+            (self._folder / f"{self._name}.{ending}").unlink(missing_ok=True)
         self._port, control_port = _free_udp_ports(2)
         command = self._program.command(
             f"127.0.0.1:{sip_port}",
@@ -306,7 +310,8 @@ class SippCitizens:
         plans = list(self._plans.values())
         self.lines = {plan.number: self._exchange.open_line(tone_hz=plan.tone_hz) for plan in plans}
         rows = [
-            f"{plan.number};{plan.dialled};{round(1000 * plan.dials_after_s)};{self.lines[plan.number].port}"
+            f"{plan.number};{plan.dialled};{round(1000 * plan.dials_after_s)};{self.lines[plan.number].port};"
+            f"[authentication username={plan.number} password={plan.secret}]"
             for plan in plans
         ]
         table = _write_table(self._folder / f"{self._name}.csv", rows)

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from ivr.music import compose_music
-from telefonista.app.rtp import RtpExchange
+from telefonista.app.rtp import RtpExchange, tone_frames, write_wav
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
-from tests.asterisk.house import House, Settings, house_in
+from tests.asterisk.house import MUSIC_HZ, House, Settings, house_in
 
 OpenHouse = Callable[..., Awaitable[House]]
 _HOUSES = pytest.StashKey[list[House]]()
@@ -28,10 +27,8 @@ def toolbox() -> Toolbox:
 
 @pytest.fixture(scope="session")
 def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The music on hold, composed once."""
-    path = tmp_path_factory.mktemp("music") / "espera.wav"
-    compose_music(path)
-    return path
+    """The music on hold: one tone that nobody else has, so that a test can tell music from words and from silence."""
+    return write_wav(tmp_path_factory.mktemp("music") / "espera.wav", ulaw=b"".join(tone_frames(MUSIC_HZ)) * 30)
 
 
 @pytest.fixture
@@ -53,9 +50,7 @@ async def open_house(
         async def open_one(**settings: Any) -> House:
             folder = Path(tempfile.mkdtemp(prefix="tf-"))
             folders.append(folder)
-            opened = house_in(
-                folder, settings=Settings(**settings), toolbox=toolbox, exchange=exchange, music=music
-            )
+            opened = house_in(folder, settings=Settings(**settings), toolbox=toolbox, exchange=exchange, music=music)
             house = await stack.enter_async_context(opened)
             houses.append(house)
             return house

@@ -18,10 +18,10 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -34,6 +34,7 @@ from telefonista.app.rtp import RtpExchange, RtpLine, write_wav
 from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCitizens
 from telefonista.pbx.packages import Toolbox
 
+MUSIC_HZ = 1750
 PATIENCE_S = 20.0
 READY_S = 40.0
 STOP_S = 20.0
@@ -63,6 +64,9 @@ nodes:
     topic: general
 """
 """As the sample flow, but said in a breath."""
+
+LONG_FLOW = SHORT_FLOW.replace("flow: corto", "flow: largo").replace("timeout_s: 1", "timeout_s: 20")
+"""The same, with all the time in the world to choose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +105,11 @@ class House:
     # An installation.
 
     def prepare(self, *, music: Path) -> None:
-        """Write its configuration. The music is given, since composing it takes a second."""
+        """Write its configuration; the music is given, as an organisation with its own would do."""
         self.home.make()
         shutil.copy(music, self.home.music / "espera.wav")
         (self.home.flows / "corto.yaml").write_text(SHORT_FLOW, encoding="utf-8")
+        (self.home.flows / "largo.yaml").write_text(LONG_FLOW, encoding="utf-8")
         self.configure(self.settings)
 
     def configure(self, settings: Settings) -> None:
@@ -118,7 +123,7 @@ class House:
         }
         names = ("general", "tramites", "impuestos", "vacunacion")
         config = {
-            "node": f"t{self.sip_port}",
+            "node": self.node,
             "sip_port": self.sip_port,
             "http_port": self.http_port,
             "lines": [{"name": "0800-info", "numbers": ["4636", "*463"], "flow": settings.flow}],
@@ -127,6 +132,11 @@ class House:
             **settings.more,
         }
         self.home.config_file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+
+    @property
+    def node(self) -> str:
+        """Asterisk's system name: every call's id begins with it."""
+        return f"t{self.sip_port}"
 
     async def start_engine(self) -> float:
         """`telefonista run`, until it says that it takes calls; how many seconds that took."""
@@ -145,8 +155,13 @@ class House:
                 env=self._environment(),
                 start_new_session=True,
             )
-        await until(lambda: self._said("telefonista ready sip:") or not self.engine_runs, "the engine", READY_S)
-        assert self.engine_runs, f"the engine ended with {self._engine.returncode}"
+        engine = self._engine
+        await until(
+            lambda: self._said("telefonista ready sip:") or engine.returncode is not None,
+            "the engine is ready",
+            READY_S,
+        )
+        assert engine.returncode is None, f"the engine ended with {engine.returncode}"
         return time.monotonic() - began
 
     @property
@@ -278,7 +293,11 @@ class House:
             rows[:] = [call for call in await self.calls() if call["caller"] == number]
             return bool(rows) and all(row["ended_at"] is not None and _settled(row) for row in rows)
 
-        await until(there, f"the call of {number} is in the store")
+        try:
+            await until(there, f"the call of {number} is in the store, ended, its recordings settled")
+        except TimeoutError as late:
+            spooled = [path.name for path in self.home.spool.iterdir()]
+            raise TimeoutError(f"{late}; there is {rows}, and in the spool {spooled}") from None
         assert len(rows) == 1, rows
         return rows[0]
 
@@ -315,13 +334,16 @@ class House:
 
     # People.
 
+    def secret_of(self, account: str) -> str:
+        """A telephone's password."""
+        return self.home.secrets(read_config(self.home.config_file)).telephones[account]
+
     async def agent(self, account: str, *, tone_hz: int = 0, behaviour: Behaviour | None = None) -> SippAgent:
         """An agent whose telephone is registered and known to be free."""
-        secrets = self.home.secrets(read_config(self.home.config_file))
         agent = SippAgent(
             self._toolbox.sipp,
             account=account,
-            secret=secrets.telephones[account],
+            secret=self.secret_of(account),
             exchange=self._exchange,
             folder=self.people,
             tone_hz=tone_hz,
@@ -431,28 +453,46 @@ async def until(met: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S
         await asyncio.sleep(0.05)
 
 
-def tone_heard(line: RtpLine, frequency_hz: int, *, since: float, until: float, folder: Path) -> float:
-    """How loud a telephone heard a tone between two moments, in dBFS."""
-    heard = line.heard(since=since, until=until)
-    if not heard:
-        return SILENCE_DBFS
-    try:
-        return tone_level(_wav(heard, folder), channel=0, frequency_hz=frequency_hz)
-    except UnreadableSound:
-        return SILENCE_DBFS
+class Span(NamedTuple):
+    """Between two moments, epoch seconds."""
+
+    since: float
+    until: float
 
 
-def loudness_heard(line: RtpLine, *, since: float, until: float, folder: Path) -> float:
-    """How loud a telephone heard anything at all between two moments, in dBFS."""
-    heard = line.heard(since=since, until=until)
-    return measure(_wav(heard, folder)).level_dbfs[0] if heard else SILENCE_DBFS
+def last(seconds: float) -> Span:
+    """The last so many seconds."""
+    return Span(time.time() - seconds, time.time())
 
 
-def _wav(ulaw: bytes, folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    descriptor, name = tempfile.mkstemp(suffix=".wav", dir=folder)
-    os.close(descriptor)
-    return write_wav(Path(name), ulaw=ulaw)
+def tone_heard(line: RtpLine, frequency_hz: int, span: Span) -> float:
+    """How loud a telephone heard a tone, in dBFS."""
+    with _heard(line, span) as wav:
+        try:
+            return SILENCE_DBFS if wav is None else tone_level(wav, channel=0, frequency_hz=frequency_hz)
+        except UnreadableSound:  # shorter than a tenth of a second
+            return SILENCE_DBFS
+
+
+def loudness_heard(line: RtpLine, span: Span) -> float:
+    """How loud a telephone heard anything at all, in dBFS."""
+    with _heard(line, span) as wav:
+        return SILENCE_DBFS if wav is None else measure(wav).level_dbfs[0]
+
+
+def music_heard(line: RtpLine, span: Span) -> bool:
+    """Whether a telephone heard the music on hold."""
+    return tone_heard(line, MUSIC_HZ, span) > -30
+
+
+@contextlib.contextmanager
+def _heard(line: RtpLine, span: Span) -> Iterator[Path | None]:
+    ulaw = line.heard(since=span.since, until=span.until)
+    if not ulaw:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield write_wav(Path(folder) / "heard.wav", ulaw=ulaw)
 
 
 def free_port() -> int:

@@ -7,12 +7,14 @@ import time
 from recordings.sound import tone_level
 from telefonista.app.sipp import Behaviour, CitizenPlan, EndedBy, Press
 from tests.asterisk.conftest import OpenHouse
-from tests.asterisk.house import tone_heard, until
+from tests.asterisk.house import Span, tone_heard, until
 
 CITIZEN_HZ, AGENT_HZ = 425, 1150
 
 
-async def test_citizen_is_greeted_chooses_is_helped_by_a_person_and_the_call_is_on_record(open_house: OpenHouse) -> None:
+async def test_citizen_is_greeted_and_helped_by_a_person_and_the_call_is_on_record(
+    open_house: OpenHouse,
+) -> None:
     """Citizen → 4636 → greeting; key 1 → queue tramites → agent 101 rings 2 s, answers → they talk 3 s → the agent
     hangs up → wrap-up → free. One row: legs, choice, visit, conversation, recording with both tones, end reason."""
     house = await open_house(flow="0800-info", agents=("101",))
@@ -48,9 +50,9 @@ async def test_citizen_is_greeted_chooses_is_helped_by_a_person_and_the_call_is_
     assert tone_level(kept, channel=1, frequency_hz=AGENT_HZ) > -25
     assert tone_level(kept, channel=0, frequency_hz=AGENT_HZ) < -50
     assert tone_level(kept, channel=1, frequency_hz=CITIZEN_HZ) < -50
-    heard = {"since": began + 0.3, "until": ended - 0.5, "folder": house.people}
-    assert tone_heard(citizens.lines[number], AGENT_HZ, **heard) > -25
-    assert tone_heard(agent.line, CITIZEN_HZ, **heard) > -25
+    heard = Span(began + 0.3, ended - 0.5)
+    assert tone_heard(citizens.lines[number], AGENT_HZ, heard) > -25
+    assert tone_heard(agent.line, CITIZEN_HZ, heard) > -25
 
     await house.until_presence("ready", agent="101")
     (queue,) = [queue for queue in (await house.metrics())["queues"] if queue["queue"] == "tramites"]

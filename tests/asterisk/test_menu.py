@@ -10,11 +10,14 @@ from tests.asterisk.conftest import OpenHouse
 NUMBER = "099463020"
 
 
+WRONG_KEYS = tuple(Press(after_s=after_s, keys="7") for after_s in (0.5, 3.5, 6.5))
+
+
 @pytest.mark.parametrize(
     ("keys", "option"),
     [
         pytest.param((), None, id="no-key-at-all"),
-        pytest.param(tuple(Press(after_s=after_s, keys="7") for after_s in (0.5, 3.5, 6.5)), None, id="a-wrong-key-each-time"),
+        pytest.param(WRONG_KEYS, None, id="a-wrong-key-each-time"),
         pytest.param((Press(after_s=0.3, keys="0"),), "persona", id="zero"),
     ],
 )
@@ -34,7 +37,7 @@ async def test_citizen_reaches_a_person_without_choosing_a_topic(
 
 
 async def test_citizen_who_presses_while_the_menu_speaks_is_not_made_to_listen(open_house: OpenHouse) -> None:
-    """Citizen → 4636 → the sample flow's welcome → 2 at once → queue impuestos, long before the menu could have ended."""
+    """Citizen → 4636 → the sample flow's welcome → 2 at once → queue impuestos, before the menu could have ended."""
     house = await open_house(flow="0800-info", agents=("101",))
     await house.agent("101", behaviour=Behaviour(after_s=0.1, talks_s=0.3))
     citizens = await house.citizens(CitizenPlan(number=NUMBER, presses=(Press(after_s=0.5, keys="2"),)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from telefonista.app.sipp import (
     IS_BUSY,
@@ -20,6 +21,11 @@ from tests.asterisk.house import until
 FIRST, SECOND, THIRD = "099463030", "099463031", "099463032"
 KEY_1 = (Press(after_s=0.2, keys="1"),)
 SHORT = Behaviour(after_s=0.2, talks_s=1.0)
+
+
+def offers(visit: dict[str, Any]) -> list[tuple[str, str]]:
+    """Who was offered the call, and what became of it."""
+    return [(offer["agent"], offer["outcome"]) for offer in visit["offers"]]
 
 
 async def test_agent_who_does_not_answer_keeps_the_caller_in_place_and_the_next_agent_is_rung(
@@ -47,9 +53,12 @@ async def test_agent_who_does_not_answer_keeps_the_caller_in_place_and_the_next_
     assert [call.caller for call in answering.calls] == [THIRD, FIRST, SECOND]
     assert len(silent.calls) == 1, "who does not answer is left in peace for a while"
     (visit,) = (await house.stored(FIRST))["visits"]
-    assert [(offer["agent"], offer["outcome"]) for offer in visit["offers"]] == [("101", "unanswered"), ("102", "answered")]
+    assert [(offer["agent"], offer["outcome"]) for offer in visit["offers"]] == [
+        ("101", "unanswered"),
+        ("102", "answered"),
+    ]
     (visit,) = (await house.stored(SECOND))["visits"]
-    assert [(offer["agent"], offer["outcome"]) for offer in visit["offers"]] == [("102", "answered")]
+    assert offers(visit) == [("102", "answered")]
 
 
 async def test_busy_and_refusing_agents_are_passed_over_at_once(open_house: OpenHouse) -> None:
@@ -64,11 +73,7 @@ async def test_busy_and_refusing_agents_are_passed_over_at_once(open_house: Open
     (seen,) = await citizens.wait()
     assert (seen.status, seen.ended_by) == (200, EndedBy.SYSTEM)
     (visit,) = (await house.stored(FIRST))["visits"]
-    assert [(offer["agent"], offer["outcome"]) for offer in visit["offers"]] == [
-        ("101", "busy"),
-        ("102", "refused"),
-        ("103", "answered"),
-    ]
+    assert offers(visit) == [("101", "busy"), ("102", "refused"), ("103", "answered")]
 
 
 async def test_agent_whose_telephone_vanished_does_not_hold_the_caller(open_house: OpenHouse) -> None:

@@ -15,11 +15,13 @@ KEY_1 = (Press(after_s=0.2, keys="1"),)
 async def test_interrupt_ends_every_call_and_every_process_and_the_next_start_is_quick(open_house: OpenHouse) -> None:
     """One citizen talks, one waits, one is in the menu → SIGINT → all are hung up, each is on record as ended by us,
     nothing runs any more → the second start takes seconds, and serves."""
-    house = await open_house(agents=("101",))
+    house = await open_house(flow="largo", agents=("101",))
     agent = await house.agent("101")
     citizens = await house.citizens(CitizenPlan(number=TALKS, presses=KEY_1))
     await until(lambda: agent.talking_with == TALKS, "they talk")
-    others = await house.citizens(CitizenPlan(number=WAITS, presses=KEY_1), CitizenPlan(number=CHOOSES, dials_after_s=1.0))
+    others = await house.citizens(
+        CitizenPlan(number=WAITS, presses=KEY_1), CitizenPlan(number=CHOOSES, dials_after_s=1.0)
+    )
     await house.until_state("waiting", number=WAITS)
     await house.until_state("in_flow", number=CHOOSES)
     began = time.monotonic()

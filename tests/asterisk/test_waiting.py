@@ -7,7 +7,7 @@ import time
 
 from telefonista.app.sipp import CitizenPlan, Press
 from tests.asterisk.conftest import OpenHouse
-from tests.asterisk.house import House, loudness_heard, until
+from tests.asterisk.house import House, Span, last, loudness_heard, music_heard, until
 
 FIRST, SECOND = "099463040", "099463041"
 KEY_1 = (Press(after_s=0.2, keys="1"),)
@@ -29,6 +29,8 @@ async def test_waiting_citizen_hears_the_position_and_then_music_without_a_gap(o
     began = time.time()
     assert await announced(house, SECOND) == [2]
     await asyncio.sleep(8.0)
+    for number in (FIRST, SECOND):
+        assert music_heard(citizens.lines[number], last(1.0)), "music between announcements"
     citizens.hang_up(FIRST)
 
     async def told_again() -> bool:
@@ -37,9 +39,7 @@ async def test_waiting_citizen_hears_the_position_and_then_music_without_a_gap(o
     await until(told_again, "the second citizen is told the new place")
     ended = time.time()
     for second in range(1, int(ended - began)):
-        level = loudness_heard(
-            citizens.lines[SECOND], since=began + second - 1, until=began + second + 1, folder=house.people
-        )
+        level = loudness_heard(citizens.lines[SECOND], Span(began + second - 1, began + second + 1))
         assert level > QUIET_DBFS, f"silence {second} s after the citizen began to wait"
     citizens.hang_up(SECOND)
     await citizens.wait()
