@@ -1,0 +1,109 @@
+"""`python -m benchmarks [calls|rate|free|ari …] [--quick] [--write FILE]`: runs what is asked for (all, by default) and
+prints one table with the machine's figures. Progress goes to standard error, the table to standard output."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import calls, free
+from benchmarks.house import HouseFailed, open_house
+from benchmarks.machine import Machine
+from benchmarks.phones import PhonesFailed
+from benchmarks.tables import Section, markdown
+from telefonista.pbx.asterisk import AsteriskFailed
+from telefonista.pbx.packages import ToolsMissing
+
+PARTS = ("calls", "rate", "free")
+MARK = ("<!-- table: begin -->", "<!-- table: end -->")
+
+
+async def _free(*, quick: bool) -> tuple[str, list[Section]]:
+    async with open_house(agents=free.AGENTS, talk=free.TALK) as house:
+        section = await free.measure(house, rounds=2 if quick else 5, calls=60)
+        return await house.asterisk("core show version"), [section]
+
+
+async def _calls(*, quick: bool) -> tuple[str, list[Section]]:
+    async with open_house(agents=calls.AGENTS, talk=calls.TALK) as house:
+        return await house.asterisk("core show version"), [
+            await calls.measure_cost(
+                house,
+                rounds=2 if quick else 6,
+                calls=40 if quick else 100,
+                calls_per_s=8.0,
+                idle_s=4.0 if quick else 10.0,
+            )
+        ]
+
+
+async def _rate(*, quick: bool) -> tuple[str, list[Section]]:
+    async with open_house(agents=calls.MANY_AGENTS, talk=calls.TALK) as house:
+        section = await calls.measure_rate(house, first_per_s=24.0, step_s=6.0 if quick else 10.0)
+        return await house.asterisk("core show version"), [section]
+
+
+_RUN = {"calls": _calls, "rate": _rate, "free": _free}
+
+
+async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
+    task = asyncio.current_task()
+    assert task is not None
+    # As Ctrl-C does: what was started is stopped.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await _RUN[part](quick=quick)
+
+
+def _heading(machine: Machine, *, asterisk: str, arguments: Sequence[str]) -> list[str]:
+    version = re.search(r"Asterisk (\S+)", asterisk)
+    return [
+        f"`{' '.join(('python -m benchmarks', *arguments))}` on {machine.processor}, {machine.cores} cores, "
+        f"{machine.memory_gib:.0f} GiB, Linux {machine.kernel}, "
+        f"Asterisk {version[1] if version is not None else 'of unknown version'}, Python {machine.python}; "
+        f"load before the run {', '.join(f'{load:.2f}' for load in machine.load)}.",
+    ]
+
+
+def _write(path: Path, *, table: str) -> None:
+    """Put the table between the marks of a page, and leave what people wrote around it."""
+    page = path.read_text(encoding="utf-8")
+    before, begin, rest = page.partition(MARK[0])
+    _, end, after = rest.partition(MARK[1])
+    if not begin or not end:
+        raise SystemExit(f"{path}: no {MARK[0]} and {MARK[1]} to write between")
+    path.write_text(f"{before}{begin}\n{table}{end}{after}", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run, print, and write where it was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: whether it works, not how well")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="also put the table between the marks of this page")
+    asked = parser.parse_args(arguments)
+    machine = Machine.this()
+    sections: list[Section] = []
+    asterisk = ""
+    for part in asked.parts or PARTS:
+        print(f"running: {part}", file=sys.stderr, flush=True)
+        try:
+            asterisk, found = asyncio.run(_run(part, quick=asked.quick))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            raise SystemExit(f"benchmarks: {part}: interrupted") from None
+        except (AsteriskFailed, HouseFailed, PhonesFailed, TimeoutError, ToolsMissing) as problem:
+            raise SystemExit(f"benchmarks: {part}: {problem}") from problem
+        sections += found
+    heading = _heading(machine, asterisk=asterisk, arguments=[each for each in arguments if each == "--quick"])
+    table = markdown(sections, heading=heading)
+    print(table, end="")
+    if asked.write is not None:
+        _write(asked.write, table=table)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
