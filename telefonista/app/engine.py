@@ -5,7 +5,7 @@ Out: batches to the journal and to whoever listens (the projection, the live vie
 recordings to be kept. Holds no rule of its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -36,18 +36,24 @@ from telefonista.kernel.events import (
     PhoneChanged,
     TimerFired,
 )
-from telefonista.kernel.ids import CallId
+from telefonista.kernel.ids import CallId, LegId, citizen_leg
 from telefonista.kernel.machine import Output
 from telefonista.kernel.ports import Cancellable, Clock, Journal, Observation, Pbx
-from telefonista.kernel.reconcile import Agreement, Suspicion, audit, reconcile
+from telefonista.kernel.reconcile import Agreement, Suspicion, audit, missing_legs, reconcile
 
 _log = structlog.get_logger("engine")
 
 Listener = Callable[[Sequence[Entry]], None]
 
 
+class EngineFailed(Exception):
+    """The journal did not take what had been decided, so nothing more may be. Only a restart helps: it finds the truth
+    in the journal and the calls in Asterisk, where they go on meanwhile."""
+
+
 class Engine:
-    """`keep_recording` joins a recording off this path and answers with an event."""
+    """`keep_recording` joins a recording off this path and answers with an event. `on_failure` is called once, when the
+    journal fails: the process must end then, and hang up nobody."""
 
     def __init__(
         self,
@@ -60,6 +66,7 @@ class Engine:
         journal: Journal,
         clock: Clock,
         keep_recording: Callable[[KeepRecording], None],
+        on_failure: Callable[[Exception], None] = lambda failure: None,
     ) -> None:
         self.calls = calls
         self.agents = agents
@@ -77,8 +84,19 @@ class Engine:
         """By call or agent, then by key."""
         self._next_seq = 1
         self._suspicion = Suspicion()
-        self.accepting = False
+        self._on_failure = on_failure
+        self._accepting = False
+        self.failure: Exception | None = None
+        """Why the engine has ended, if it has."""
+
+    @property
+    def accepting(self) -> bool:
         """Whether new calls are taken; when not, they go the contingency path."""
+        return self._accepting and self.failure is None
+
+    @accepting.setter
+    def accepting(self, accepting: bool) -> None:
+        self._accepting = accepting
 
     @property
     def desk(self) -> Desk:
@@ -99,20 +117,25 @@ class Engine:
         return len(self.calls.open)
 
     def receive(self, event: Event, at: float | None = None) -> None:
-        """Something happened, at `at` (epoch seconds) or now. Raises what the journal raises; nothing was done then."""
+        """Something happened, at `at` (epoch seconds) or now. Raises `EngineFailed`; nothing was done then."""
         if isinstance(event, CallArrived) and event.call in self.calls.open:
             return  # told twice: by the event and by a look at what is there
-        self._take((event,), at=at)
+        self._take(event, at=at)
 
-    def _take(self, events: Sequence[Event], *, at: float | None = None) -> None:
+    def _take(self, event: Event | None, *, at: float | None = None, matching: bool = True) -> None:
+        """One event, or only whatever offer can be made now, and all that follows."""
+        self._check()
         now = self._clock.now()
         batch = self._cascade.run(
-            events, at=now if at is None else min(at, now), now=now, next_seq=self._next_seq, matching=self._may_offer()
+            event,
+            at=now if at is None else min(at, now),
+            now=now,
+            next_seq=self._next_seq,
+            matching=matching and self._may_offer(),
         )
         if not batch.entries:
             return
-        self._journal.append(batch.entries)
-        self._next_seq += len(batch.entries)
+        self._write(batch.entries)
         for defect in batch.defects:
             _log.error("a call met what cannot be and is broken off", defect=defect)
         self._execute(batch.commands)
@@ -121,43 +144,68 @@ class Engine:
         for listener in self._listeners:
             listener(batch.entries)
 
+    def _write(self, entries: Sequence[Entry]) -> None:
+        try:
+            self._journal.append(entries)
+        except Exception as failure:
+            self.failure = failure
+            for owner in list(self._timers):
+                for key in list(self._timers[owner]):
+                    self._cancel(owner, key)
+            _log.critical("the journal takes no more and the engine ends; calls go on in Asterisk", why=str(failure))
+            self._on_failure(failure)
+            raise EngineFailed(f"the journal takes no more: {failure}") from failure
+        self._next_seq += len(entries)
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise EngineFailed(f"the engine has failed: {self.failure}")
+
     def node_lost(self, node: str, *, why: str) -> None:
-        """The Asterisk of this name is dead, and so is every call in it."""
+        """The Asterisk of this name is dead, and so is every call in it. Raises `EngineFailed`."""
         dead = [call for call in self.calls.open if call.startswith(f"{node}-")]
-        self._take([NodeLost(node=node, why=why)])
+        self._take(NodeLost(node=node, why=why))
         for call in dead:
-            self._take([CallLost(call=call, why=why)])
+            self._take(CallLost(call=call, why=why))
         if dead:
             _log.warning("calls lost with their Asterisk", node=node, calls=len(dead), why=why)
 
     def stop_calls(self) -> int:
-        """Hang up every open call, for the engine is being stopped on purpose; returns how many there were."""
+        """Hang up every open call, for the engine is being stopped on purpose; returns how many there were. Raises
+        `EngineFailed`."""
         open_calls = list(self.calls.open)
         for call in open_calls:
-            self._take([CallStopped(call=call)])
+            self._take(CallStopped(call=call))
         return len(open_calls)
 
     def agree(self, observation: Observation) -> None:
-        """The link is up after a gap, in which nothing was carried out: make the journal and Asterisk agree, then take
-        up every call where it is."""
+        """The link is up after a gap, in which nothing was carried out: take up every call where the journal has it,
+        then make journal and Asterisk agree, and only then offer calls to agents. Raises `EngineFailed`."""
+        self._check()
         agreement = reconcile(believed=self.calls.open, now=self.calls.open, observation=observation)
-        self._mend(Agreement(events=agreement.events, commands=[]), observation)
         if agreement.events or agreement.commands:
             _log.info("reconciled", events=len(agreement.events), commands=len(agreement.commands))
+        # In this order, for what the agreement finds goes on from where the calls were taken up.
+        self._resume(but_not=missing_legs(self.calls.open, observation))
+        self._mend(agreement, observation)
+
+    def _resume(self, *, but_not: Collection[LegId]) -> None:
+        """Calls whose citizen is gone are not taken up again."""
         now = self._clock.now()
         outputs: list[Output] = [output for room in (self.agents, self.acd) for output in room.resume_agents(at=now)]
-        for call in {*self.calls.open, *self.recordings.unfinished()}:
-            for room in self._rooms:
-                outputs += room.resume(call, at=now)
+        for call in dict.fromkeys((*self.calls.open, *self.recordings.unfinished())):
+            if citizen_leg(call) not in but_not:
+                for room in self._rooms:
+                    outputs += room.resume(call, at=now)
         self._execute([output for output in outputs if not isinstance(output, KINDS)])
-        self._execute(agreement.commands)
         for output in outputs:
             if isinstance(output, KINDS):
-                self._take([output])
-        self._take([])
+                self._take(output, matching=False)
 
     def audit(self, observation: Observation, *, believed: Mapping[CallId, Call]) -> None:
-        """Look for what no event told. Nothing to do is the rule; what is done is logged as the defect it shows."""
+        """Look for what no event told. Nothing to do is the rule; what is done is logged as the defect it shows. Raises
+        `EngineFailed`."""
+        self._check()
         agreement, self._suspicion = audit(
             before=self._suspicion, believed=believed, now=self.calls.open, observation=observation
         )
@@ -172,8 +220,9 @@ class Engine:
             if self.agents.roster[agent].phone is not phone
         ]
         for event in (*agreement.events, *phones):
-            self._take([event])
+            self._take(event, matching=False)
         self._execute(agreement.commands)
+        self._take(None)
 
     def _may_offer(self) -> bool:
         """An offer made while nobody can be rung would only end as lost."""

@@ -50,7 +50,8 @@ from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output
 
 CLEARING_TIMER = "call.clearing"
 CLEARING_S = 10.0
-"""How long a call whose legs were hung up waits to be told that they are gone, before it ends without being told."""
+"""How long a call whose legs were hung up waits to be told that they are gone, before it hangs them up again. It does
+not end untold: a leg that lives on in Asterisk would come back as a new call."""
 
 _Q850_BUSY = 17
 _Q850_NO_USER_RESPONDING = 18
@@ -178,6 +179,14 @@ def _leg_answered(call: Call, event: LegAnswered, at: float) -> Step:
     return call, [_offer_ends(call, OfferOutcome.ANSWERED)]
 
 
+def _leg_answered_again(call: Call, event: LegAnswered, at: float) -> Step:
+    """Told twice after a gap, or found answered before it could be bridged: both legs belong into the bridge."""
+    if event.leg != call.agent_leg:
+        return _stray_leg_answered(call, event, at)
+    assert call.bridge is not None
+    return call, [Connect(call=call.call, bridge=call.bridge, legs=(call.citizen, event.leg))]
+
+
 def _stray_leg_answered(call: Call, event: LegAnswered, at: float) -> Step:
     """A phone was picked up after its offer had ended: it must not stay connected to nothing."""
     return call, [HangUp(call=call.call, leg=event.leg)]
@@ -275,9 +284,13 @@ def _clear(call: Call, outputs: list[Output]) -> Step:
         outputs = [*outputs, Disconnect(call=call.call, bridge=call.bridge)]
     if not clearing.legs:
         return clearing, outputs + _ends(clearing)
-    hang_ups: list[Output] = [HangUp(call=call.call, leg=leg) for leg in sorted(clearing.legs)]
-    guard = SetTimer(call=call.call, key=CLEARING_TIMER, token=0, after_s=CLEARING_S)
-    return clearing, [*outputs, *hang_ups, guard]
+    return clearing, outputs + hang_up_all(clearing)
+
+
+def hang_up_all(call: Call) -> list[Output]:
+    """Hang up every leg that may be left, and look again in a while."""
+    hang_ups: list[Output] = [HangUp(call=call.call, leg=leg) for leg in sorted(call.legs)]
+    return [*hang_ups, SetTimer(call=call.call, key=CLEARING_TIMER, token=0, after_s=CLEARING_S)]
 
 
 def _ends(call: Call) -> list[Output]:
@@ -289,7 +302,7 @@ def _ends(call: Call) -> list[Output]:
 
 
 def _timer_fired_clearing(call: Call, event: TimerFired, at: float) -> Step:
-    return call, _ends(call) if event.key == CLEARING_TIMER else []
+    return call, hang_up_all(call) if event.key == CLEARING_TIMER else []
 
 
 def _lost(call: Call, event: CallLost, at: float) -> Step:
@@ -330,7 +343,7 @@ _TABLE: dict[type, tuple[Reaction[Call] | Exempt, ...]] = {
     OfferMade: (X, _offer_made, X, X, X, X),
     OfferEnded: (X, X, _offer_ended, X, _, _),
     LegRang: (_, _, _leg_rang, _, _, _),
-    LegAnswered: (_stray_leg_answered, _stray_leg_answered, _leg_answered, _stray_leg_answered, _stray_leg_answered, _),
+    LegAnswered: (_stray_leg_answered, _stray_leg_answered, _leg_answered, _leg_answered_again, _stray_leg_answered, _),
     ConversationStarted: (X, X, _conversation_started, X, _, _),
     ConversationEnded: (X, X, X, _conversation_ended, _, _),
     LegEnded: (

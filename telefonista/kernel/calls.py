@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, Call, CallState, begin
-from telefonista.kernel.commands import Answer, HangUp, SetTimer
+from telefonista.kernel.call import MACHINE, Call, CallState, begin, hang_up_all
+from telefonista.kernel.commands import Answer
 from telefonista.kernel.events import CallArrived, CallEvent, Entry
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Output
@@ -39,12 +39,9 @@ class Calls:
         known = self._calls.get(call)
         if known is None:
             return ()
-        if known.state is CallState.IN_FLOW:
-            return [Answer(call=call, leg=known.citizen)]
         if known.state is not CallState.CLEARING:
-            return ()
-        hang_ups: list[Output] = [HangUp(call=call, leg=leg) for leg in sorted(known.legs)]
-        return [*hang_ups, SetTimer(call=call, key=CLEARING_TIMER, token=0, after_s=CLEARING_S)]
+            return [Answer(call=call, leg=known.citizen)]
+        return hang_up_all(known)
 
     def forget(self, call: CallId) -> None:
         self._calls.pop(call, None)

@@ -6,20 +6,21 @@ commands that may be executed once that batch is written. Replaying a journal ap
 what they return. No I/O; the time and the next number are arguments.
 """
 
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from telefonista.kernel.commands import AnyCommand
-from telefonista.kernel.events import KINDS, CallBroken, CallEnded, CallEvent, Entry, Event
+from telefonista.kernel.events import KINDS, CallBroken, CallEnded, CallEvent, EndReason, Entry, Event
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Impossible
 from telefonista.kernel.ports import Room
 
-MOST_EVENTS = 100_000
-"""In one cascade; a thousand agents who become ready at once need a few thousand. More means that two rooms answer each
-other for ever: what is left is dropped, and the call that it was about is broken off."""
+MOST_EVENTS = 1000
+"""That may follow from one. More means that two rooms answer each other for ever: what is left is dropped, and the call
+that it was about is broken off."""
 
 Matcher = Callable[[float], Event | None]
 
@@ -40,53 +41,56 @@ class Cascade:
         self._matcher = matcher
         self._consumers: dict[type, tuple[Room, ...]] = {}
 
-    def run(self, events: Iterable[Event], *, at: float, now: float, next_seq: int, matching: bool = True) -> Batch:
-        """Apply `events` that happened at `at` and all that follows. Offers are made only when `matching`."""
+    def run(self, event: Event | None, *, at: float, now: float, next_seq: int, matching: bool = True) -> Batch:
+        """Apply `event`, if there is one, that happened at `at`, and all that follows. Offers are made at `now`, and
+        only when `matching`."""
         batch = Batch(entries=[], commands=[], ended=[], defects=[])
-        happened: list[tuple[float, Event]] = []
-        queue = deque((at, event) for event in events)
+        moment = at
         while True:
-            while queue:
-                moment, event = queue.popleft()
-                happened.append((moment, event))
-                entry = Entry(seq=next_seq + len(happened) - 1, at=moment, event=event)
-                outputs, defects = self._apply(entry)
-                if len(happened) >= MOST_EVENTS:
-                    defects.append(f"{len(happened)} events followed from one")
-                    queue.clear()
-                    outputs = []
-                for output in outputs:
-                    if isinstance(output, KINDS):
-                        queue.append((moment, output))
-                    else:
-                        batch.commands.append(output)
-                if defects:
-                    queue.extend((moment, consequence) for consequence in self._break_off(event, defects, batch))
-                if isinstance(event, CallEnded):
-                    batch.ended.append(event.call)
-            offer = self._matcher(now) if matching else None
-            if offer is None:
+            if event is not None:
+                self._follow(event, at=moment, next_seq=next_seq, batch=batch)
+            event, moment = (self._matcher(now) if matching else None), now
+            if event is None:
                 break
-            queue.append((now, offer))
-        for call in batch.ended:
-            self._forget(call)
-        last = len(happened) - 1
-        batch.entries = [
-            Entry(seq=next_seq + n, at=moment, left=last - n, event=event) for n, (moment, event) in enumerate(happened)
-        ]
+        last = len(batch.entries) - 1
+        batch.entries = [msgspec.structs.replace(entry, left=last - n) for n, entry in enumerate(batch.entries)]
         return batch
 
     def replay(self, entry: Entry) -> None:
         """Apply a journalled event. What was impossible when it happened is so again, and its mending follows it; what
         a room finds impossible only because the journal was rotated meanwhile, a later entry tells it again."""
         self._apply(entry)
-        if isinstance(entry.event, CallEnded):
-            self._forget(entry.event.call)
+
+    def _follow(self, cause: Event, *, at: float, next_seq: int, batch: Batch) -> None:
+        """One event and all that follows from it, into the batch."""
+        queue = deque([cause])
+        followed = 0
+        while queue:
+            event = queue.popleft()
+            entry = Entry(seq=next_seq + len(batch.entries), at=at, event=event)
+            batch.entries.append(entry)
+            outputs, defects = self._apply(entry)
+            if isinstance(event, CallEnded):
+                batch.ended.append(event.call)
+            followed += 1
+            if followed >= MOST_EVENTS:
+                defects.append(f"more than {MOST_EVENTS} events followed from one")
+                queue.clear()
+                outputs, followed = [], 0
+            for output in outputs:
+                if isinstance(output, KINDS):
+                    queue.append(output)
+                else:
+                    batch.commands.append(output)
+            if defects:
+                batch.defects += [f"{defect} ({event!r})" for defect in defects]
+                queue.extend(_broken_off(event, why=defects[0]))
 
     def _apply(self, entry: Entry) -> tuple[list[Event | AnyCommand], list[str]]:
         """What follows, and what was impossible. Every room gets the event whatever another makes of it, so that each
-        room's state depends on nothing but the journal."""
-        kind = type(entry.event)
+        room's state depends on nothing but the journal; and a call that has ended is forgotten at once."""
+        event = entry.event
+        kind = type(event)
         rooms = self._consumers.get(kind)
         if rooms is None:
             rooms = tuple(room for room in self._rooms if kind in room.consumes)
@@ -96,19 +100,26 @@ class Cascade:
         for room in rooms:
             try:
                 outputs += room.handle(entry)
-            except Impossible as impossible:
-                defects.append(str(impossible))
+            except Exception as defect:
+                # Whatever goes wrong within a room costs the one call, as what its table calls impossible does.
+                defects.append(_in_words(defect))
+        if isinstance(event, CallEnded):
+            for room in self._rooms:
+                room.forget(event.call)
         return outputs, defects
 
-    def _break_off(self, event: Event, defects: list[str], batch: Batch) -> list[Event]:
-        batch.defects += [f"{defect} ({event!r})" for defect in defects]
-        if not isinstance(event, CallEvent):
-            return []
-        if isinstance(event, CallBroken):
-            self._forget(event.call)
-            return []
-        return [CallBroken(call=event.call, why=defects[0])]
 
-    def _forget(self, call: CallId) -> None:
-        for room in self._rooms:
-            room.forget(call)
+def _broken_off(event: Event, *, why: str) -> list[Event]:
+    """What follows from a defect: the call ends, with what its rooms have to say to that, or without."""
+    if not isinstance(event, CallEvent) or isinstance(event, CallEnded):
+        return []
+    if isinstance(event, CallBroken):
+        return [CallEnded(call=event.call, reason=EndReason.BROKEN)]
+    return [CallBroken(call=event.call, why=why)]
+
+
+def _in_words(defect: Exception) -> str:
+    if isinstance(defect, Impossible):
+        return str(defect)
+    place = traceback.extract_tb(defect.__traceback__)[-1]
+    return f"{type(defect).__name__} in {place.name}, line {place.lineno}: {defect}"
