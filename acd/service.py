@@ -17,8 +17,8 @@ class AcdService:
     def handle(self, entry: Entry) -> Sequence[Output]:
         return self.desk.apply(entry)
 
-    def match(self, *, at: float) -> OfferMade | None:
-        return self.desk.match(at=at)
+    def match(self) -> OfferMade | None:
+        return self.desk.match()
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:
         return self.desk.resume(call, at=at)

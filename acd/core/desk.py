@@ -65,6 +65,7 @@ class Desk:
         self._offers: dict[CallId, int] = {}
         self._waiting: dict[QueueName, list[tuple[tuple[int, float, int], CallId]]] = {}
         self._rest_until: dict[AgentId, float] = {}
+        """Those who are left in peace; its timer ends that, not the time of day, which may be set back."""
         self._stirred = False
         self.configure(policies)
 
@@ -73,7 +74,7 @@ class Desk:
         fresh = {policy.name: policy for policy in policies}
         for queue, waiting in self._waiting.items():
             if waiting and queue not in fresh:
-                fresh[queue] = self._policies[queue]
+                fresh[queue] = self.policy(queue)
         self._policies = fresh
         self._stirred = True
 
@@ -106,7 +107,9 @@ class Desk:
             self._stirred = self._stirred or event.presence is Presence.READY
             return []
         if isinstance(event, AgentTimerFired):
-            self._stirred = self._stirred or event.key == REST_TIMER
+            if event.key == REST_TIMER:
+                self._rest_until.pop(event.agent, None)
+                self._stirred = True
             return []
         assert isinstance(event, CallEvent)
         if isinstance(event, HandedOff):
@@ -135,7 +138,7 @@ class Desk:
             outputs.append(self._announce(stay))
         return outputs
 
-    def match(self, *, at: float) -> OfferMade | None:
+    def match(self) -> OfferMade | None:
         """The next offer, if there is a waiting contact and a ready agent for it. Call until it gives None."""
         if not self._stirred:
             return None
@@ -143,7 +146,7 @@ class Desk:
             (head, queue) for queue, waiting in self._waiting.items() for head in [self._head(waiting)] if head
         )
         for (_, call), queue in heads:
-            chosen, passed_over = self._choose(queue, at=at)
+            chosen, passed_over = self._choose(queue)
             if chosen is not None:
                 visit = self._stays[call].visit
                 n = self._offers.get(call, 0) + 1
@@ -171,9 +174,8 @@ class Desk:
         """Agents who were left in peace for a while are so for what is left of it."""
         self._stirred = True
         return [
-            SetAgentTimer(agent=agent, key=REST_TIMER, token=0, after_s=until - at)
+            SetAgentTimer(agent=agent, key=REST_TIMER, token=0, after_s=max(0.0, until - at))
             for agent, until in self._rest_until.items()
-            if until > at
         ]
 
     def forget(self, call: CallId) -> None:
@@ -199,7 +201,7 @@ class Desk:
             started_at=entry.at,
             order=entry.seq,
         )
-        wait = Wait(call=event.call, music=policy.music, announce_every_s=policy.announce_every_s)
+        wait = Wait(call=event.call, announce_every_s=policy.announce_every_s)
         stay = Stay(visit=visit, wait=wait)
         self._stays[event.call] = stay
         self._visits[event.call] = self._visits.get(event.call, 0) + 1
@@ -247,7 +249,7 @@ class Desk:
                 return place, call
         return None
 
-    def _choose(self, queue: QueueName, *, at: float) -> tuple[AgentId | None, dict[str, str]]:
+    def _choose(self, queue: QueueName) -> tuple[AgentId | None, dict[str, str]]:
         """The agent of the queue who has been idle longest, and why not each of the others."""
         chosen: AgentId | None = None
         passed_over: dict[str, str] = {}
@@ -255,7 +257,7 @@ class Desk:
             agent = self._roster[agent_id]
             if agent.presence is not Presence.READY:
                 passed_over[agent_id] = agent.presence.value
-            elif self._rest_until.get(agent_id, 0.0) > at:
+            elif agent_id in self._rest_until:
                 passed_over[agent_id] = "left in peace after a missed offer"
             elif chosen is None or agent.idle_since < self._roster[chosen].idle_since:
                 if chosen is not None:

@@ -16,4 +16,3 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     announce_every_s: float = 30.0
     messages: tuple[Prompt, ...] = ()
     """Institutional messages, one with each announcement, in turn."""
-    music: str = "espera"

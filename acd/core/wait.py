@@ -1,7 +1,8 @@
 """What a waiting citizen hears: an announcement, then music, then an announcement again, until the stay is over.
 
-An announcement never delays a connection: the end of the stay stops whatever plays. The desk, which knows the position,
-makes the announcement that a state of DUE asks for.
+Asterisk plays the music from the first announcement on and takes it up again by itself after each, so that nobody hears
+silence while there is no engine. An announcement never delays a connection: the end of the stay stops it. The desk,
+which knows the position, makes the announcement that a state of DUE asks for.
 """
 
 from enum import StrEnum
@@ -9,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StartMusic, StopMusic, StopPlayback
-from telefonista.kernel.events import PlaybackEnded, TimerFired, VisitEnded, WaitAnnounced
+from telefonista.kernel.events import PlaybackEnded, TimerFired, VisitEnded, VisitOutcome, WaitAnnounced
 from telefonista.kernel.ids import CallId, PlaybackId, citizen_leg
 from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
 
@@ -29,7 +30,6 @@ class WaitState(StrEnum):
 
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
     call: CallId
-    music: str
     announce_every_s: float
     position_prompts: tuple[Prompt, ...] = ()
     """What the announcement under way says; filled by the desk before `WaitAnnounced` is applied."""
@@ -53,9 +53,9 @@ def _announced(wait: Wait, event: WaitAnnounced, at: float) -> Step:
         token=token,
         next_at=at + GUARD_S,
     )
-    outputs: list[Output] = [] if wait.announcements == 0 else [StopMusic(call=wait.call, leg=citizen_leg(wait.call))]
+    first: list[Output] = [_music(wait)] if wait.announcements == 0 else []
     return announcing, [
-        *outputs,
+        *first,
         Play(
             call=wait.call,
             leg=citizen_leg(wait.call),
@@ -66,15 +66,16 @@ def _announced(wait: Wait, event: WaitAnnounced, at: float) -> Step:
     ]
 
 
+def _music(wait: Wait) -> StartMusic:
+    return StartMusic(call=wait.call, leg=citizen_leg(wait.call))
+
+
 def _to_music(wait: Wait, *, at: float) -> Step:
     token = wait.token + 1
     listening = msgspec.structs.replace(
         wait, state=WaitState.MUSIC, playback=None, token=token, next_at=at + wait.announce_every_s
     )
-    return listening, [
-        StartMusic(call=wait.call, leg=citizen_leg(wait.call), music=wait.music),
-        SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=wait.announce_every_s),
-    ]
+    return listening, [SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=wait.announce_every_s)]
 
 
 def _playback_ended(wait: Wait, event: PlaybackEnded, at: float) -> Step:
@@ -100,23 +101,18 @@ def _over(wait: Wait, event: VisitEnded, at: float) -> Step:
     if wait.state is WaitState.ANNOUNCING:
         assert wait.playback is not None
         outputs.append(StopPlayback(call=wait.call, playback=wait.playback))
-    elif wait.state is WaitState.MUSIC:
+    if event.outcome is VisitOutcome.DIVERTED:
         outputs.append(StopMusic(call=wait.call, leg=citizen_leg(wait.call)))
     return msgspec.structs.replace(wait, state=WaitState.OVER), outputs
 
 
 def resume(wait: Wait, *, at: float) -> list[Output]:
-    """After a gap: music plays on by itself; an announcement may have been cut, so it ends soon, or at once if the stay
-    is over, for it would delay the connection."""
-    if wait.state is WaitState.MUSIC:
-        left_s = max(1.0, wait.next_at - at)
-        music: list[Output] = [StartMusic(call=wait.call, leg=citizen_leg(wait.call), music=wait.music)]
-        return [*music, SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
-    if wait.state is WaitState.ANNOUNCING:
-        return [SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=1.0)]
-    if wait.state is WaitState.OVER and wait.playback is not None:
-        return [StopPlayback(call=wait.call, playback=wait.playback)]
-    return []
+    """After a gap: an announcement may have been cut, so it ends soon, or at once if the stay is over, for it would
+    delay the connection; the music may never have been asked for."""
+    if wait.state is WaitState.OVER:
+        return [] if wait.playback is None else [StopPlayback(call=wait.call, playback=wait.playback)]
+    left_s = max(1.0, wait.next_at - at) if wait.state is WaitState.MUSIC else 1.0
+    return [_music(wait), SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
 
 
 _: Exempt = LATE

@@ -1,7 +1,8 @@
 """What is to be done. Frozen, imperative; cores return these and never do them.
 
 A command is executed only after the events that led to it are in the journal. Its failure comes back as an event.
-Executing one twice does no harm: every thing it makes has an id of our own, and Asterisk answers 409 to the second.
+Executing one twice does no harm, for every leg and bridge has an id of our own and Asterisk answers 409 to the second;
+only a `Play` under an id that was used before is heard again (seen), so each gets a number of its own.
 """
 
 import msgspec
@@ -39,8 +40,9 @@ class StopPlayback(Command, frozen=True):
 
 
 class StartMusic(Command, frozen=True):
+    """Music for a leg that waits, under its announcements and between them, until it is connected or `StopMusic`."""
+
     leg: LegId
-    music: str
 
 
 class StopMusic(Command, frozen=True):

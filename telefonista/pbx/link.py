@@ -401,6 +401,7 @@ class AsteriskLink:
             await self._set_filter()
             self._step(FilterSet())
             await self._subscribe(self._agents)
+            await self._make_waiting_room()
             self._step(Subscribed())
             seen = await self.observe(agents=self._agents)
         except LinkDown as problem:
@@ -422,6 +423,12 @@ class AsteriskLink:
                 break
             await asyncio.sleep(0.1)
         _expect(answer, what="event filter")
+
+    async def _make_waiting_room(self) -> None:
+        requests = ari.waiting_room()
+        for request, answer in zip(requests, await self._ask_all(requests), strict=True):
+            if answer.status_code not in request.harmless:
+                _expect(answer, what="waiting room")
 
     async def _subscribe(self, agents: Sequence[AgentId]) -> None:
         answers = await self._ask_all([ari.subscription(agent, application=self._application) for agent in agents])

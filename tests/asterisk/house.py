@@ -33,6 +33,7 @@ from telefonista.app.home import Home
 from telefonista.app.rtp import RtpExchange, RtpLine, write_wav
 from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCitizens
 from telefonista.pbx.packages import Toolbox
+from telefonista.pbx.wire.ari import WAITING_ROOM
 
 MUSIC_HZ = 1750
 PATIENCE_S = 20.0
@@ -324,13 +325,14 @@ class House:
         return output.decode(errors="replace")
 
     async def channels(self) -> list[str]:
-        """Asterisk's channels."""
+        """Asterisk's channels, but for the music of the waiting room."""
         shown = await self.asterisk("core show channels concise")
-        return [line for line in shown.splitlines() if "!" in line]
+        return [line for line in shown.splitlines() if "!" in line and not line.startswith("Announcer/")]
 
     async def bridges(self) -> list[str]:
-        """Asterisk's bridges."""
-        return [line for line in (await self.asterisk("bridge show all")).splitlines()[1:] if line.strip()]
+        """Asterisk's bridges, but for the waiting room, which stays."""
+        lines = (await self.asterisk("bridge show all")).splitlines()[1:]
+        return [line for line in lines if line.strip() and not line.startswith(WAITING_ROOM)]
 
     # People.
 

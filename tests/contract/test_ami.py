@@ -203,9 +203,7 @@ async def test_answer_that_never_comes_fails_the_recording_and_is_not_asked_for_
     assert len(ami.sent("MixMonitor")) == 1
 
 
-async def test_connection_that_breaks_before_the_answer_fails_the_recording_at_once(
-    world: World, ami: FakeAmi
-) -> None:
+async def test_connection_that_breaks_before_the_answer_fails_the_recording_at_once(world: World, ami: FakeAmi) -> None:
     await world.connected()
     ami.says = lambda action: None if action["Action"] == "MixMonitor" else FakeAmi.usual(action)
     world.begins()

@@ -266,7 +266,7 @@ async def test_stopping_what_is_over_and_hanging_up_who_is_gone_is_silent(world:
     before = list(world.heard)
     gone: list[PbxCommand] = [
         StopPlayback(call=call, playback=ids.playback_id(call, n=9)),
-        StartMusic(call=call, leg=leg, music="espera"),
+        StartMusic(call=call, leg=leg),
         StopMusic(call=call, leg=leg),
         Answer(call=call, leg=leg),
         Disconnect(call=call, bridge=ids.bridge_id(call, n=9)),
@@ -354,7 +354,7 @@ async def test_value_that_must_not_go_out_comes_back_as_an_event_and_the_rest_is
         [
             ring(call, leg, agent=AgentId("101\r\nAction: Originate")),
             play(call, text="hola\r\nmundo"),
-            StartMusic(call=call, leg=ids.citizen_leg(call), music="espera\n"),
+            StartMusic(call=call, leg=ids.LegId(f"{call}\n")),
             play(call, n=2),
         ]
     )
@@ -380,9 +380,7 @@ async def test_recording_is_begun_after_what_was_asked_before_it(world: World) -
     call = await world.call()
     recording = ids.recording_id(call, n=1)
     leg = ids.citizen_leg(call)
-    world.pbx.execute(
-        [StartMusic(call=call, leg=leg, music="espera"), StartRecording(call=call, leg=leg, recording=recording)]
-    )
+    world.pbx.execute([StartMusic(call=call, leg=leg), StartRecording(call=call, leg=leg, recording=recording)])
     await world.until(lambda: bool(world.of(RecordingStarted)))
     assert world.node.recording == {leg: recording}
     world.pbx.execute([StopRecording(call=call, leg=leg, recording=recording)])

@@ -43,7 +43,6 @@ class _Channel:
     handed_over: str = ""
     inside: bool = False
     waiting: bool = False
-    music: str = ""
     playbacks: list[str] = field(default_factory=list)
 
 
@@ -64,6 +63,8 @@ class Node:
         self.application = application
         self.channels: dict[str, _Channel] = {}
         self.bridges: dict[str, list[str]] = {}
+        self.waiting: set[str] = set()
+        """Who is in the waiting room."""
         self.phones: dict[str, str] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.recording: dict[str, str] = {}
@@ -165,7 +166,7 @@ class Node:
                 return 200, {"name": self.application, "channel_ids": inside}
             case "GET", ["deviceStates", device]:
                 return 200, {"name": device, "state": self.phones.get(device.partition("/")[2], "UNAVAILABLE")}
-            case ("PUT" | "POST"), ["applications", *_]:
+            case (("PUT" | "POST"), ["applications", *_]):
                 return 200, {"name": self.application}
             case "POST", ["channels", leg]:
                 return self._dial(leg, query)
@@ -220,15 +221,13 @@ class Node:
             case "POST", ["play", playback]:
                 channel.playbacks.append(playback)
                 return 201, {"id": playback, "state": "queued"}
-            case "POST", ["moh"]:
-                channel.music = query["mohClass"]
-            case "DELETE", ["moh"]:
-                channel.music = ""
             case _:
                 return 404, {"message": "Resource not found"}
         return 204, None
 
     def _on_bridge(self, method: str, name: str, what: list[str], query: dict[str, str]) -> Answer:
+        if name == ari.WAITING_ROOM:
+            return self._on_waiting_room(what, query)
         match method, what:
             case "POST", []:
                 if name in self.bridges:
@@ -242,6 +241,20 @@ class Node:
             case _:
                 return 404, {"message": "Resource not found"}
 
+    def _on_waiting_room(self, what: list[str], query: dict[str, str]) -> Answer:
+        """It and its music are there for as long as the node is."""
+        leg = query.get("channel", "")
+        if what not in (["addChannel"], ["removeChannel"]):
+            return 409, {"message": "Bridge is there already"}
+        if leg not in self.channels:
+            return 400, {"message": "Channel not found"}
+        if what == ["removeChannel"] and leg not in self.waiting:
+            return 422, {"message": "Channel not in this bridge"}
+        self.waiting.discard(leg)
+        if what == ["addChannel"]:
+            self.waiting.add(leg)
+        return 204, None
+
     def _join(self, name: str, legs: list[str]) -> Answer:
         if name not in self.bridges:
             return 404, {"message": "Bridge not found"}
@@ -253,8 +266,8 @@ class Node:
             for members in self.bridges.values():
                 if leg in members:
                     members.remove(leg)
+            self.waiting.discard(leg)
             self.bridges[name].append(leg)
-            self.channels[leg].music = ""
         return 204, None
 
     def _finished(self, playback: str, state: str) -> None:

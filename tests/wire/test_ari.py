@@ -87,11 +87,9 @@ COMMANDS: list[PbxCommand] = [
     Answer(call=CALL, leg=CITIZEN),
     Play(call=CALL, leg=CITIZEN, playback=PLAYBACK, prompts=(Prompt(text="uno"), Prompt(text="dos"))),
     StopPlayback(call=CALL, playback=PLAYBACK),
-    StartMusic(call=CALL, leg=CITIZEN, music="espera"),
+    StartMusic(call=CALL, leg=CITIZEN),
     StopMusic(call=CALL, leg=CITIZEN),
-    Ring(
-        call=CALL, leg=AGENT_LEG, agent=AgentId("101"), citizen=CITIZEN, shown_number="+59899123456", timeout_s=14.2
-    ),
+    Ring(call=CALL, leg=AGENT_LEG, agent=AgentId("101"), citizen=CITIZEN, shown_number="+59899123456", timeout_s=14.2),
     Connect(call=CALL, bridge=BRIDGE, legs=(CITIZEN, AGENT_LEG)),
     Disconnect(call=CALL, bridge=BRIDGE),
     HangUp(call=CALL, leg=CITIZEN),
@@ -104,9 +102,7 @@ def test_recorded_talk_is_a_call_that_rings_is_answered_and_ends() -> None:
     assert call is not None
     leg = LegId(f"{call}.a1")
     assert [each for each in meant if not isinstance(each, PhoneChanged)] == [
-        CallArrived(
-            call=call, line=LineName("0800-info"), dialled="4636", route=RouteName("red"), caller="099123456"
-        ),
+        CallArrived(call=call, line=LineName("0800-info"), dialled="4636", route=RouteName("red"), caller="099123456"),
         PlaybackEnded(call=call, playback=PlaybackId(f"{call}.p1")),
         LegRang(call=call, leg=leg),
         LegAnswered(call=call, leg=leg),
@@ -311,9 +307,7 @@ def test_device_state_is_a_phones(state: str, phone: Phone) -> None:
 
 
 def said(command: PbxCommand) -> list[tuple[str, str, dict[str, str]]]:
-    return [
-        (each.method, each.uri, {query.name: query.value for query in each.query}) for each in requests(command)
-    ]
+    return [(each.method, each.uri, {query.name: query.value for query in each.query}) for each in requests(command)]
 
 
 def test_commands_are_the_requests_that_asterisk_documents() -> None:
@@ -321,8 +315,8 @@ def test_commands_are_the_requests_that_asterisk_documents() -> None:
         ("POST", f"channels/{CALL}/answer", {}),
         ("POST", f"channels/{CALL}/play/{CALL}.p1", {"media": "sound:uno,sound:dos"}),
         ("DELETE", f"playbacks/{CALL}.p1", {}),
-        ("POST", f"channels/{CALL}/moh", {"mohClass": "espera"}),
-        ("DELETE", f"channels/{CALL}/moh", {}),
+        ("POST", "bridges/telefonista-waiting/addChannel", {"channel": CALL, "role": "participant"}),
+        ("POST", "bridges/telefonista-waiting/removeChannel", {"channel": CALL}),
         (
             "POST",
             f"channels/{CALL}.a1",
@@ -347,8 +341,8 @@ def test_request_is_the_message_that_asterisk_reads() -> None:
         "type": "RESTRequest",
         "request_id": "7",
         "method": "POST",
-        "uri": f"channels/{CALL}/moh",
-        "query_strings": [{"name": "mohClass", "value": "espera"}],
+        "uri": "bridges/telefonista-waiting/addChannel",
+        "query_strings": [{"name": "channel", "value": CALL}, {"name": "role", "value": "participant"}],
     }
 
 
@@ -383,7 +377,8 @@ def test_name_that_is_not_one_never_goes_into_a_path(text: str) -> None:
         StopPlayback(call=CALL, playback=PlaybackId(text)),
         Disconnect(call=CALL, bridge=BridgeId(text)),
         Connect(call=CALL, bridge=BRIDGE, legs=(CITIZEN, LegId(text))),
-        StartMusic(call=CALL, leg=CITIZEN, music=text),
+        StartMusic(call=CALL, leg=LegId(text)),
+        StopMusic(call=CALL, leg=LegId(text)),
         Ring(call=CALL, leg=AGENT_LEG, agent=AgentId(text), citizen=CITIZEN, shown_number="", timeout_s=1),
         Ring(call=CALL, leg=AGENT_LEG, agent=AgentId("1"), citizen=LegId(text), shown_number="", timeout_s=1),
     ]
@@ -445,7 +440,7 @@ def test_success_needs_no_event(command: PbxCommand, status: int) -> None:
         (COMMANDS[1], 409, PlaybackEnded(call=CALL, playback=PLAYBACK, failed=True)),
         (COMMANDS[1], 500, PlaybackEnded(call=CALL, playback=PLAYBACK, failed=True)),
         (COMMANDS[2], 404, None),
-        (COMMANDS[3], 409, None),
+        (COMMANDS[3], 422, None),
         (COMMANDS[4], 500, CommandFailed(call=CALL, command="StopMusic", subject=CALL, why="500 no")),
         (COMMANDS[5], 500, LegEnded(call=CALL, leg=AGENT_LEG, cause=20)),
         (COMMANDS[5], 400, LegEnded(call=CALL, leg=AGENT_LEG, cause=3)),

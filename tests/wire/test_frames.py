@@ -211,4 +211,3 @@ def test_any_frames_are_messages_or_a_failure(sent: list[tuple[Opcode, bytes, bo
         head = bytes([(0x80 if fin else 0) | opcode, 0x80 | len(body)])
         assert all(len(each) <= 64 for each in frames.receive(head + bytes(4) + body))
     assert len(frames.failure) <= 200
-

@@ -40,9 +40,7 @@ def recorded(uri: str) -> list[str]:
         and (json.loads(each["text"])["method"], json.loads(each["text"])["uri"]) == ("GET", uri)
     }
     answers = [json.loads(each["text"]) for each in spoken if each["from"] == "asterisk"]
-    return [
-        each["message_body"] for each in answers if each["type"] == "RESTResponse" and each["request_id"] in asked
-    ]
+    return [each["message_body"] for each in answers if each["type"] == "RESTResponse" and each["request_id"] in asked]
 
 
 def seen(**bodies: Any) -> Observation:
@@ -67,9 +65,7 @@ def test_recorded_conversation_is_seen_as_two_legs_in_one_bridge() -> None:
         dialled="4636",
         route="red",
     )
-    assert agent == ObservedLeg(
-        leg=LegId(f"{citizen.leg}.a1"), answered=True, in_application=True, caller="099123456"
-    )
+    assert agent == ObservedLeg(leg=LegId(f"{citizen.leg}.a1"), answered=True, in_application=True, caller="099123456")
     (bridge,) = got.bridges
     assert bridge.bridge == f"{citizen.leg}.b1"
     assert bridge.legs == {citizen.leg, agent.leg}
@@ -141,9 +137,7 @@ def test_leg_that_ended_meanwhile_is_gone_from_the_list_and_from_its_bridge() ->
         legs=(leg(CITIZEN), leg(LEG)), bridges=(ObservedBridge(bridge=BRIDGE, legs=frozenset({CITIZEN, LEG})),)
     )
     got = observation.amended(listed, [LegEnded(call=CALL, leg=LEG, cause=16)])
-    assert got == Observation(
-        legs=(leg(CITIZEN),), bridges=(ObservedBridge(bridge=BRIDGE, legs=frozenset({CITIZEN})),)
-    )
+    assert got == Observation(legs=(leg(CITIZEN),), bridges=(ObservedBridge(bridge=BRIDGE, legs=frozenset({CITIZEN})),))
 
 
 def test_call_that_arrived_meanwhile_is_added_and_one_already_listed_is_not_doubled() -> None:

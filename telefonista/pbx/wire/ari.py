@@ -401,13 +401,28 @@ def _stop_playback(command: StopPlayback) -> tuple[Request, ...]:
     return (Request("DELETE", f"playbacks/{name_in_path(command.playback)}", harmless=(404,)),)
 
 
+WAITING_ROOM: Final = "telefonista-waiting"
+"""One holding bridge for everybody who waits. Its music goes to all in it; Asterisk holds it back from whom an
+announcement is played to and takes it up again by itself, so that it goes on also when no engine is there (seen)."""
+
+
+def waiting_room() -> tuple[Request, ...]:
+    """Make the waiting room and its music; they stay as long as Asterisk runs."""
+    return (
+        Request("POST", f"bridges/{WAITING_ROOM}", (Query("type", "holding"),), harmless=(409,)),
+        Request("POST", f"bridges/{WAITING_ROOM}/moh", harmless=(409,)),
+    )
+
+
 def _start_music(command: StartMusic) -> tuple[Request, ...]:
-    music = (Query("mohClass", word(command.music)),)
-    return (Request("POST", f"channels/{name_in_path(command.leg)}/moh", music, harmless=_GONE),)
+    enter = (Query("channel", name_in_path(command.leg)), Query("role", "participant"))
+    # 400: the leg is gone; 422: it is on its way out of the application. Its LegEnded tells.
+    return (Request("POST", f"bridges/{WAITING_ROOM}/addChannel", enter, harmless=(400, 422)),)
 
 
 def _stop_music(command: StopMusic) -> tuple[Request, ...]:
-    return (Request("DELETE", f"channels/{name_in_path(command.leg)}/moh", harmless=_GONE),)
+    leave = (Query("channel", name_in_path(command.leg)),)
+    return (Request("POST", f"bridges/{WAITING_ROOM}/removeChannel", leave, harmless=(400, 422)),)
 
 
 def _ring(command: Ring, application: str) -> tuple[Request, ...]:
@@ -447,9 +462,7 @@ def _hang_up(command: HangUp) -> tuple[Request, ...]:
 _GONE: Final = (404, 409, 412)
 
 
-def requests_for(
-    command: PbxCommand, *, application: str, prompt_uri: Callable[[Prompt], str]
-) -> tuple[Request, ...]:
+def requests_for(command: PbxCommand, *, application: str, prompt_uri: Callable[[Prompt], str]) -> tuple[Request, ...]:
     """The requests that carry out a command, in order. Raises `Refused` for a value that must not go out, and for a
     recording, which is not ARI's to do."""
     match command:

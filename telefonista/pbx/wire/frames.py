@@ -41,9 +41,7 @@ class Credentials(msgspec.Struct, frozen=True):
 class Frames:
     """One connection. Feed it with `receive`; after any call send what `outgoing` gives (b"" means: end of ours)."""
 
-    def __init__(
-        self, *, credentials: Credentials, path: str = "/ari", longest_message: int = LONGEST_MESSAGE
-    ) -> None:
+    def __init__(self, *, credentials: Credentials, path: str = "/ari", longest_message: int = LONGEST_MESSAGE) -> None:
         self._protocol = ServerProtocol(subprotocols=[SUBPROTOCOL], max_size=longest_message)
         self._expected = credentials.header()
         self._path = path
@@ -127,4 +125,3 @@ class Frames:
         if not hmac.compare_digest(given, self._expected):
             return HTTPStatus.UNAUTHORIZED
         return None if request.path == self._path else HTTPStatus.NOT_FOUND
-

@@ -60,9 +60,7 @@ def _read(decoder: msgspec.json.Decoder[T], body: str, what: str) -> T:
         raise PeerError(f"malformed list of {what}: {str(problem)[:128]}") from None
 
 
-def observation(
-    *, channels: str, bridges: str, application: str, phones: Mapping[AgentId, str]
-) -> Observation:
+def observation(*, channels: str, bridges: str, application: str, phones: Mapping[AgentId, str]) -> Observation:
     """What the bodies of the answers say. Raises `PeerError`."""
     inside = frozenset(_read(_APPLICATION, application, "the application").channel_ids)
     return Observation(
