@@ -3,13 +3,16 @@
 import ast
 import importlib
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+from pydantic import BaseModel
 
+from telefonista.app.config import Config
 from telefonista.app.diagrams import MACHINES, document
 from telefonista.kernel.machine import Machine
 
@@ -181,3 +184,38 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_decision_is_listed() -> None:
+    pages = {path.name for path in (HOUSE / "docs" / "adr").glob("0*.md")}
+    listed = set(
+        re.findall(r"\]\((\d{4}-[\w.-]+)\)", (HOUSE / "docs" / "adr" / "README.md").read_text(encoding="utf-8"))
+    )
+    assert listed == pages
+
+
+def _settings(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
+    for name, field in model.model_fields.items():
+        yield name, field.default
+        for part in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _settings(part)
+
+
+def test_every_setting_is_explained_with_what_it_is_unless_set() -> None:
+    page = (HOUSE / "docs" / "configuration.md").read_text(encoding="utf-8")
+    rows = {
+        match["name"]: match["value"]
+        for match in re.finditer(r"^\| `(?P<name>\w+)` \| (?P<value>[^|]+) \|", page, re.MULTILINE)
+    }
+    settings = dict(_settings(Config))
+    sections = set(re.findall(r"^## `(\w+)`", page, re.MULTILINE))
+    assert set(settings) - set(rows) - sections == set()
+    numbers = {name: value for name, value in settings.items() if isinstance(value, int | float) and value is not True}
+    assert {name: float(rows[name].strip("` ")) for name in numbers} == numbers
+
+
+def test_every_setting_on_the_page_exists() -> None:
+    page = (HOUSE / "docs" / "configuration.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE))
+    assert named - set(dict(_settings(Config))) == set()
