@@ -439,11 +439,11 @@ class SippAgent:
         exchange: RtpExchange,
         folder: Path,
         tone_hz: int = 0,
-        behaviour: Callable[[], Behaviour] = lambda: ANSWERS,
+        behaviour: Callable[[str], Behaviour] = lambda caller: ANSWERS,
     ) -> None:
         self.account = account
         self.behaviour = behaviour
-        """Asked once per call, when it rings."""
+        """Asked once per call, when it rings, with the number that the telephone shows."""
         self._secret = secret
         self._exchange = exchange
         self._folder = folder
@@ -509,7 +509,7 @@ class SippAgent:
 
     def behave(self, behaviour: Behaviour) -> None:
         """Do this with every call from the next one on."""
-        self.behaviour = lambda: behaviour
+        self.behaviour = lambda caller: behaviour
 
     def answer(self) -> None:
         """Pick up what rings."""
@@ -573,7 +573,7 @@ class SippAgent:
             self._goes_on(what.subject, what)
 
     def _rings(self, call_id: str) -> None:
-        behaviour = self._behaviours[call_id] = self.behaviour()
+        behaviour = self._behaviours[call_id] = self.behaviour(self._calls[call_id].caller)
         request = _REQUEST.get(behaviour.manner)
         if request is not None:
             self._later(behaviour.after_s, request, call_id)
