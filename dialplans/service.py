@@ -54,7 +54,7 @@ def write_contingency_program(path: Path, *, python: str) -> bool:
     `python` is an absolute path. Returns whether the file changed. A shell's line is used instead of a `#!` naming the
     interpreter, because the kernel cuts such a line at 127 or 255 bytes and takes no blanks in it."""
     script = Path(__file__).resolve().with_name("contingency.py")
-    text = f"#!/bin/sh\nexec {shlex.quote(python)} -I {shlex.quote(str(script))} \"$@\"\n"
+    text = f'#!/bin/sh\nexec {shlex.quote(python)} -I {shlex.quote(str(script))} "$@"\n'
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     return write_file(path, text=text, mode=_PROGRAM_MODE)
 

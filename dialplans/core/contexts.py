@@ -49,6 +49,15 @@ def build_dialplan(plan: AsteriskPlan) -> Dialplan:
     )
 
 
+def _tame_caller() -> tuple[Step, Step]:
+    """What the caller says of themselves, from here on: a number, or nothing. A number with bytes that are no UTF-8
+    could not even be offered to an engine (seen)."""
+    return (
+        assign("CALLERID(num)", Expression("${FILTER(0-9+,${CALLERID(num)})}")),
+        assign("CALLERID(name)", ""),
+    )
+
+
 def _public_number(plan: AsteriskPlan, number: PublicNumber) -> Extension:
     """Offer the call to the engines that are there; whoever claims it has it until the call ends."""
     return Extension(
@@ -57,6 +66,7 @@ def _public_number(plan: AsteriskPlan, number: PublicNumber) -> Extension:
             assign("__TELEFONISTA_LINE", number.line),
             assign("TELEFONISTA_DIALLED", Expression("${EXTEN}")),
             assign("TELEFONISTA_ARRIVED", _NOW),
+            *_tame_caller(),
             assign("CHANNEL(language)", plan.language),
             assign("TIMEOUT(absolute)", str(plan.longest_call_s)),
             Step(
@@ -92,9 +102,7 @@ def _contingency(plan: AsteriskPlan) -> Extension:
                 "MixMonitor",
                 (
                     "",
-                    Expression(
-                        f"r({folder}${{TELEFONISTA_CITIZEN_SOUND}})t({folder}${{TELEFONISTA_AGENT_SOUND}})"
-                    ),
+                    Expression(f"r({folder}${{TELEFONISTA_CITIZEN_SOUND}})t({folder}${{TELEFONISTA_AGENT_SOUND}})"),
                 ),
             ),
             Step("Playback", (contingency.message,)),
@@ -125,7 +133,7 @@ def _greeting(plan: AsteriskPlan) -> Extension:
         (
             Step("Answer"),
             Step("AGI", (Expression(f"agi://127.0.0.1:{plan.ports.fastagi}/greeting"),)),
-            Step("Playback", (Expression("${FILTER(A-Za-z0-9/_.,${TELEFONISTA_GREETING})}"),)),
+            Step("Playback", (Expression(r"${FILTER(A-Za-z0-9/_.@+=~\\-,${TELEFONISTA_GREETING})}"),)),
             hang_up(),
         ),
     )

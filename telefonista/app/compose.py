@@ -39,7 +39,7 @@ from ivr.core.speaking import every_position_piece, position_pieces
 from ivr.music import compose_music
 from ivr.prompts import EspeakSynthesiser, PromptLibrary
 from recordings import RecordingsService
-from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, join_directions
+from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, join_directions, measure
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, read_config
 from telefonista.app.engine import Engine
@@ -50,7 +50,6 @@ from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
 from telefonista.kernel.commands import KeepRecording, Prompt
 from telefonista.kernel.events import (
-    ContingencyCallReported,
     EngineStarted,
     EngineStopped,
     Event,
@@ -58,7 +57,7 @@ from telefonista.kernel.events import (
     RecordingFailed,
     RecordingKept,
 )
-from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName
+from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, RecordingId, recording_id
 from telefonista.kernel.ports import LinkDown, Observation
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess
@@ -423,23 +422,19 @@ class Installation:
                     self.home.spool,
                     keep=self._keep_contingency,
                     drop=self._drop_parts,
-                    report=self._report_contingency,
+                    report=self.engine.receive,
                 )
             await asyncio.sleep(SPOOL_EVERY_S)
 
-    def _report_contingency(self, event: ContingencyCallReported) -> None:
-        self.engine.receive(event, event.ended_at)
-
-    async def _keep_contingency(self, call: CallId, citizen: Path, agent: Path) -> str | None:
-        name = f"{call}.r1.wav"
+    async def _keep_contingency(self, call: CallId, citizen: Path, agent: Path) -> RecordingKept | None:
+        recording = recording_id(call, n=1)
         try:
-            await self._join(citizen, agent, name=name)
+            return _kept(call, recording, await self._join(citizen, agent, name=f"{recording}.wav"))
         except NothingRecorded:
             return None
         except UnreadableSound as problem:
             _log.error("a contingency call's recording cannot be kept", call=call, problem=str(problem))
             return None
-        return name
 
     async def _keep(self, command: KeepRecording) -> None:
         """Join what was recorded in a worker process, and tell how that went."""
@@ -453,18 +448,15 @@ class Installation:
             if not isinstance(problem, NothingRecorded):
                 _log.error("a recording cannot be kept", recording=command.recording, problem=str(problem))
         else:
-            event = RecordingKept(
-                call=command.call,
-                recording=command.recording,
-                path=name,
-                duration_s=facts.duration_s,
-                sha256=facts.sha256,
-            )
+            event = _kept(command.call, command.recording, facts)
         self.engine.receive(event)
 
     async def _join(self, citizen: Path, agent: Path, *, name: str) -> SoundFacts:
-        """Join two parts, which go away then, or when they are empty; parts that cannot be read stay for a person."""
+        """Join two parts, which go away then, or when they are empty; parts that cannot be read stay for a person.
+        Parts that an engine joined before it was killed are gone already."""
         folder = self.home.recordings
+        if not (folder / citizen).exists() and (folder / name).exists():
+            return await asyncio.to_thread(measure, folder / name)
         work = partial(join_directions, folder / citizen, folder / agent, target=folder / name)
         try:
             facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
@@ -549,3 +541,13 @@ class Installation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _kept(call: CallId, recording: RecordingId, facts: SoundFacts) -> RecordingKept:
+    return RecordingKept(
+        call=call,
+        recording=recording,
+        path=f"{recording}.wav",
+        duration_s=facts.duration_s,
+        sha256=facts.sha256,
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from telefonista.kernel.events import ContingencyCallReported
+from telefonista.kernel.events import ContingencyCallReported, Event, RecordingKept
 from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, RouteName
 
 _log = structlog.get_logger("telefonista.spool")
@@ -40,24 +40,26 @@ class SpooledRecord(msgspec.Struct, kw_only=True):
     agent_sound: str | None = None
 
 
-Keep = Callable[[CallId, Path, Path], Awaitable[str | None]]
-"""Makes one recording of what the citizen sent and what they heard; gives its path below the recordings, or None."""
+Keep = Callable[[CallId, Path, Path], Awaitable[RecordingKept | None]]
+"""Makes one recording of what the citizen sent and what they heard; None where there is nothing to keep."""
 Drop = Callable[[Path, Path], None]
 """Removes the two parts of a call in which nobody talked with the citizen."""
 
 
-async def read_spool(folder: Path, *, keep: Keep, drop: Drop, report: Callable[[ContingencyCallReported], None]) -> int:
+async def read_spool(folder: Path, *, keep: Keep, drop: Drop, report: Callable[[Event, float], None]) -> int:
     """Report every record that lies in `folder`; returns how many."""
     reported = 0
     for path, record in await asyncio.to_thread(_read_all, folder):
-        recording = None
+        kept: RecordingKept | None = None
         if record.citizen_sound and record.agent_sound:
             parts = (Path(record.citizen_sound), Path(record.agent_sound))
             if record.agent_answered_epoch_s is not None:
-                recording = await keep(CallId(record.uniqueid), *parts)
+                kept = await keep(CallId(record.uniqueid), *parts)
             else:
                 await asyncio.to_thread(drop, *parts)
-        report(_event(record, recording=recording))
+        report(_event(record, recording=kept), record.ended_epoch_s)
+        if kept is not None:
+            report(kept, record.ended_epoch_s)
         await asyncio.to_thread(path.unlink)
         reported += 1
     return reported
@@ -85,7 +87,7 @@ def _read(path: Path) -> SpooledRecord | None:
         return None
 
 
-def _event(record: SpooledRecord, *, recording: str | None) -> ContingencyCallReported:
+def _event(record: SpooledRecord, *, recording: RecordingKept | None) -> ContingencyCallReported:
     return ContingencyCallReported(
         call=CallId(record.uniqueid),
         line=LineName(record.line or ""),
@@ -99,5 +101,5 @@ def _event(record: SpooledRecord, *, recording: str | None) -> ContingencyCallRe
         agent=AgentId(record.agent) if record.agent else None,
         queue=QueueName(record.queue) if record.queue else None,
         cause=_NORMAL_CLEARING if record.hangup_cause is None else record.hangup_cause,
-        recording_files=(recording,) if recording else (),
+        recording_files=(recording.path,) if recording is not None else (),
     )

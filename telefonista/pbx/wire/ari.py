@@ -401,6 +401,8 @@ def _stop_playback(command: StopPlayback) -> tuple[Request, ...]:
     return (Request("DELETE", f"playbacks/{name_in_path(command.playback)}", harmless=(404,)),)
 
 
+NO_NUMBER: Final = "anonymous"
+"""What an agent's phone shows for a caller without a number."""
 WAITING_ROOM: Final = "telefonista-waiting"
 """One holding bridge for everybody who waits. Its music goes to all in it; Asterisk holds it back from whom an
 announcement is played to and takes it up again by itself, so that it goes on also when no engine is there (seen)."""
@@ -433,9 +435,9 @@ def _ring(command: Ring, application: str) -> tuple[Request, ...]:
         # Ties the new leg to the call (one linkedid) and lets video be negotiated.
         Query("originator", name_in_path(command.citizen)),
     ]
-    # What is not a number (`anonymous`, something crafted) is not shown; the agent's phone rings all the same.
-    if _SHOWABLE.fullmatch(command.shown_number) is not None:
-        query.append(Query("callerId", command.shown_number))
+    # What is not a number is not shown; without anything of ours Asterisk would show what the caller sent (seen).
+    showable = _SHOWABLE.fullmatch(command.shown_number) is not None
+    query.append(Query("callerId", command.shown_number if showable else NO_NUMBER))
     # 409: this very leg was dialled before (dialling is at most once), or so it says: see `doubt`.
     return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
 

@@ -152,9 +152,13 @@ def test_a_new_call_is_offered_to_engines_and_goes_to_the_contingency_when_none_
         assert text.count(f"exten => {number},1,") == 2
 
 
-def test_nothing_that_a_caller_sends_reaches_the_dialplan(plan: AsteriskPlan) -> None:
+def test_nothing_that_a_caller_sends_reaches_the_dialplan_but_the_digits_of_the_number(plan: AsteriskPlan) -> None:
     text = render_plan(plan)["extensions.conf"]
-    assert not [word for word in ("CALLERID", "CHANNEL(name)", "SIP_HEADER", "PJSIP_HEADER") if word in text]
+    assert not [word for word in ("CHANNEL(name)", "SIP_HEADER", "PJSIP_HEADER") if word in text]
+    assert {line.split("n,", 1)[1] for line in text.splitlines() if "CALLERID" in line} == {
+        "Set(CALLERID(num)=${FILTER(0-9+,${CALLERID(num)})})",
+        "Set(CALLERID(name)=)",
+    }
 
 
 def test_the_dialplan_of_a_plan_is_sound(plan: AsteriskPlan) -> None:
