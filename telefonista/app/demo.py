@@ -68,6 +68,7 @@ TALK_TOLERANCE_S = 0.5
 SHORTEST_RECORDED_S = 0.5
 _SETTLE_S = 25.0
 _READY_S = 10.0
+_GOODBYE_S = 3.0
 _PAUSE_S = 0.05
 _LEAST_SECONDS, _MOST_SECONDS = 5, 3600
 
@@ -393,10 +394,18 @@ class _Stage:
                 timers += self._conversations_that_began()
                 await asyncio.wait({ended}, timeout=_PAUSE_S)
             await ended
+            await self._last_goodbyes()
         finally:
             ended.cancel()
             for timer in timers:
                 timer.cancel()
+
+    async def _last_goodbyes(self) -> None:
+        """The last agents' telephones are hung up a moment after the last citizens'."""
+        for _ in range(round(_GOODBYE_S / _PAUSE_S)):
+            if all(telephone.talking_with is None for telephone in self._telephones):
+                return
+            await asyncio.sleep(_PAUSE_S)
 
     def _behaviour(self, caller: str) -> Behaviour:
         person = self._people.get(caller)

@@ -299,6 +299,7 @@ class SippCitizens:
         self._sipp = _Sipp(program, folder=folder, name=name, happened=self._happened)
         self._calls = {plan.number: CitizenCall(number=plan.number, dialled=plan.dialled) for plan in plans}
         self._call_ids: dict[str, str] = {}
+        self._leaving: set[str] = set()
         self._started_at = math.inf
         self._presses: list[asyncio.TimerHandle] = []
         self._patience: dict[str, asyncio.TimerHandle] = {}
@@ -341,6 +342,7 @@ class SippCitizens:
 
     def hang_up(self, number: str) -> None:
         """Hang up now; before the answer, give up."""
+        self._leaving.add(number)
         self._tell("HANGUP", number)
 
     def stay(self, number: str) -> None:
@@ -403,6 +405,8 @@ class SippCitizens:
             self._calls[number] = replace(call, answered_at=what.at, status=200)
             line.talk_to(int(what.rest[0]))
             self._plan_stay(number, answered_at=what.at)
+            if number in self._leaving:  # told too late to give up
+                self._tell("HANGUP", number)
         elif what.word == "ended":
             ended_by = EndedBy.CITIZEN if what.rest[0] == "here" else EndedBy.SYSTEM
             self._calls[number] = replace(call, ended_at=what.at, ended_by=ended_by)
