@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from telefonista.kernel.commands import KeepRecording, SetTimer, StartRecording
+from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording
 from telefonista.kernel.events import (
     CallEnded,
     RecordingAsked,
@@ -74,11 +74,16 @@ def _settled(recording: Recording, event: TimerFired, at: float) -> Step:
 
 
 def _kept(recording: Recording, event: RecordingKept, at: float) -> Step:
-    return msgspec.structs.replace(recording, state=RecordingState.KEPT), []
+    return msgspec.structs.replace(recording, state=RecordingState.KEPT), _unsettle(recording)
 
 
 def _failed(recording: Recording, event: RecordingFailed, at: float) -> Step:
-    return msgspec.structs.replace(recording, state=RecordingState.FAILED), []
+    return msgspec.structs.replace(recording, state=RecordingState.FAILED), _unsettle(recording)
+
+
+def _unsettle(recording: Recording) -> list[Output]:
+    """It is settled; a timer that was set anew after a gap must not ask for it again."""
+    return [CancelTimer(call=recording.call, key=SETTLE_TIMER)] if recording.state is RecordingState.STOPPED else []
 
 
 _: Exempt = LATE

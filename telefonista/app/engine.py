@@ -34,9 +34,11 @@ from telefonista.kernel.events import (
     Event,
     NodeLost,
     PhoneChanged,
+    RecordingFailed,
+    RecordingKept,
     TimerFired,
 )
-from telefonista.kernel.ids import CallId, LegId, citizen_leg
+from telefonista.kernel.ids import CallId, LegId, RecordingId, citizen_leg
 from telefonista.kernel.machine import Output
 from telefonista.kernel.ports import Cancellable, Clock, Journal, Observation, Pbx
 from telefonista.kernel.reconcile import Agreement, Suspicion, audit, missing_legs, reconcile
@@ -74,7 +76,7 @@ class Engine:
         self.acd = acd
         self.recordings = recordings
         self._rooms = (agents, ivr, acd, calls, recordings)
-        self._cascade = Cascade(self._rooms, matcher=self._match)
+        self._cascade = Cascade(self._rooms, matcher=acd.match)
         self._journal = journal
         self._clock = clock
         self._keep_recording = keep_recording
@@ -82,6 +84,7 @@ class Engine:
         self._listeners: list[Listener] = []
         self._timers: dict[str, dict[str, Cancellable]] = {}
         """By call or agent, then by key."""
+        self._keeping: set[RecordingId] = set()
         self._next_seq = 1
         self._suspicion = Suspicion()
         self._on_failure = on_failure
@@ -120,6 +123,8 @@ class Engine:
         """Something happened, at `at` (epoch seconds) or now. Raises `EngineFailed`; nothing was done then."""
         if isinstance(event, CallArrived) and event.call in self.calls.open:
             return  # told twice: by the event and by a look at what is there
+        if isinstance(event, RecordingKept | RecordingFailed):
+            self._keeping.discard(event.recording)
         self._take(event, at=at)
 
     def _take(self, event: Event | None, *, at: float | None = None, matching: bool = True) -> None:
@@ -228,9 +233,6 @@ class Engine:
         """An offer made while nobody can be rung would only end as lost."""
         return self._pbx is not None and self._pbx.up
 
-    def _match(self, at: float) -> Event | None:
-        return self.acd.match(at=at)
-
     def _execute(self, commands: Iterable[AnyCommand]) -> None:
         for_pbx: list[PbxCommand] = []
         for command in commands:
@@ -241,11 +243,17 @@ class Engine:
             elif isinstance(command, SetAgentTimer):
                 self._set_agent_timer(command)
             elif isinstance(command, KeepRecording):
-                self._keep_recording(command)
+                self._keep(command)
             else:
                 for_pbx.append(command)
         if for_pbx and self._pbx is not None:
             self._pbx.execute(for_pbx)
+
+    def _keep(self, command: KeepRecording) -> None:
+        """Once: a second joining would find what the first has left of the parts, and tell of a failure."""
+        if command.recording not in self._keeping:
+            self._keeping.add(command.recording)
+            self._keep_recording(command)
 
     def _set_timer(self, command: SetTimer) -> None:
         event = TimerFired(call=command.call, key=command.key, token=command.token)
