@@ -199,10 +199,16 @@ class Installation:
             await self._until_ready()
             ready()
             await self._stopping.wait()
-            self._report("stopping: hanging up what is open")
-            await self._end_calls()
+            if self.failure is None:
+                self._report("stopping: hanging up what is open")
+                await self._end_calls()
 
     def stop(self) -> None:
+        self._stopping.set()
+
+    def fail(self, failure: BaseException) -> None:
+        """End this process and nobody's call: they go on in Asterisk, and the next engine takes them up."""
+        self.failure = self.failure or failure
         self._stopping.set()
 
     @property
@@ -235,7 +241,7 @@ class Installation:
         stack.callback(self.projector.stop)
         self.engine.listen(self.projector.offer)
         self.engine.receive(EngineStarted(node=self.config.node, version=VERSION))
-        stack.callback(lambda: self.engine.receive(EngineStopped(node=self.config.node)))
+        stack.callback(self._note_stop)
 
         self._start_fastagi(stack)
         recorder = await self._start_link(stack)
@@ -269,6 +275,10 @@ class Installation:
     def _policies(config: Config) -> list[QueuePolicy]:
         return [queue.policy(language=config.language) for queue in config.queues]
 
+    def _note_stop(self) -> None:
+        if self.failure is None:
+            self.engine.receive(EngineStopped(node=self.config.node))
+
     def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
         desk_of: list[Desk] = []
         agents = AgentsService(members(self.config), wrap_up_s=lambda queue: desk_of[0].policy(queue).wrap_up_s)
@@ -282,6 +292,7 @@ class Installation:
             journal=self._journal,
             clock=LoopClock(),
             keep_recording=lambda command: self._spawn(self._keep(command)),
+            on_failure=self.fail,
         )
 
     def _start_fastagi(self, stack: contextlib.AsyncExitStack) -> None:
@@ -363,9 +374,13 @@ class Installation:
         else:
             self._report("starting Asterisk")
             self.asterisk.start()
-        stack.push_async_callback(self.asterisk.stop)
+        stack.push_async_callback(self._stop_asterisk, self.asterisk)
         await self.asterisk.wait_ready()
         self._spawn(self._watch_asterisk(self.asterisk))
+
+    async def _stop_asterisk(self, asterisk: AsteriskProcess) -> None:
+        if self.failure is None:
+            await asterisk.stop()
 
     def _plan(self, toolbox: Toolbox) -> AsteriskPlan:
         return asterisk_plan(
@@ -533,8 +548,7 @@ class Installation:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             _log.error("a background task died", task=repr(task), exc_info=task.exception())
-            self.failure = task.exception()
-            self._stopping.set()
+            self.fail(task.exception() or asyncio.CancelledError())
 
     async def _cancel_tasks(self) -> None:
         tasks = list(self._tasks)

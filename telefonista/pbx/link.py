@@ -425,10 +425,10 @@ class AsteriskLink:
         _expect(answer, what="event filter")
 
     async def _make_waiting_room(self) -> None:
-        requests = ari.waiting_room()
-        for request, answer in zip(requests, await self._ask_all(requests), strict=True):
-            if answer.status_code not in request.harmless:
-                _expect(answer, what="waiting room")
+        request = ari.waiting_room()
+        (answer,) = await self._ask_all([request])
+        if answer.status_code not in request.harmless:
+            _expect(answer, what="waiting room")
 
     async def _subscribe(self, agents: Sequence[AgentId]) -> None:
         answers = await self._ask_all([ari.subscription(agent, application=self._application) for agent in agents])

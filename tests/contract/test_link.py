@@ -114,7 +114,6 @@ async def test_link_goes_through_filter_subscriptions_and_listing_before_it_is_u
         "PUT applications/telefonista/eventFilter",
         "POST applications/telefonista/subscription",
         "POST bridges/telefonista-waiting",
-        "POST bridges/telefonista-waiting/moh",
         "GET channels",
         "GET bridges",
         "GET applications/telefonista",

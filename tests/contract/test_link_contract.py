@@ -367,13 +367,13 @@ async def test_value_that_must_not_go_out_comes_back_as_an_event_and_the_rest_is
 
 
 @pytest.mark.parametrize("shown", ["anonymous", '"x" <1>', "099\r\n1", ""])
-async def test_caller_without_a_number_rings_the_agent_and_none_is_shown(world: World, shown: str) -> None:
+async def test_caller_without_a_number_rings_the_agent_as_anonymous(world: World, shown: str) -> None:
     call = await world.call()
     world.node.phone_becomes(AGENT, "NOT_INUSE")
     leg = ids.agent_leg(call, n=1)
     world.pbx.execute([ring(call, leg, shown=shown)])
     await world.until(lambda: leg in world.node.channels)
-    assert world.node.channels[leg].number == ""
+    assert world.node.channels[leg].number == "anonymous"
 
 
 async def test_recording_is_begun_after_what_was_asked_before_it(world: World) -> None:

@@ -408,18 +408,19 @@ WAITING_ROOM: Final = "telefonista-waiting"
 announcement is played to and takes it up again by itself, so that it goes on also when no engine is there (seen)."""
 
 
-def waiting_room() -> tuple[Request, ...]:
-    """Make the waiting room and its music; they stay as long as Asterisk runs."""
-    return (
-        Request("POST", f"bridges/{WAITING_ROOM}", (Query("type", "holding"),), harmless=(409,)),
-        Request("POST", f"bridges/{WAITING_ROOM}/moh", harmless=(409,)),
-    )
+def waiting_room() -> Request:
+    """Make the waiting room; it stays as long as Asterisk runs."""
+    return Request("POST", f"bridges/{WAITING_ROOM}", (Query("type", "holding"),), harmless=(409,))
 
 
 def _start_music(command: StartMusic) -> tuple[Request, ...]:
     enter = (Query("channel", name_in_path(command.leg)), Query("role", "participant"))
-    # 400: the leg is gone; 422: it is on its way out of the application. Its LegEnded tells.
-    return (Request("POST", f"bridges/{WAITING_ROOM}/addChannel", enter, harmless=(400, 422)),)
+    return (
+        # 400: the leg is gone; 422: it is on its way out of the application. Its LegEnded tells.
+        Request("POST", f"bridges/{WAITING_ROOM}/addChannel", enter, harmless=(400, 422)),
+        # The music leaves with the last who waits (seen), so everybody brings it; 409: it is playing.
+        Request("POST", f"bridges/{WAITING_ROOM}/moh", harmless=(409,)),
+    )
 
 
 def _stop_music(command: StopMusic) -> tuple[Request, ...]:
