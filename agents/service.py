@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agents.core.presence import MACHINE, WRAP_UP_TIMER
+from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent
 from agents.core.roster import Member, Roster
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
     AgentEvent,
     AgentRang,
+    CallEnded,
     ConversationEnded,
     ConversationStarted,
     Entry,
@@ -32,13 +33,19 @@ class AgentsService:
 
     def handle(self, entry: Entry) -> Sequence[Output]:
         event = entry.event
+        if isinstance(event, CallEnded):
+            held = [agent for agent in self.roster if agent.call == event.call]
+            return [output for agent in held for output in self._step(agent, entry)]
         assert isinstance(
             event, AgentEvent | OfferMade | AgentRang | OfferEnded | ConversationStarted | ConversationEnded
         )
         agent = self.roster[event.agent]
         if isinstance(event, ConversationStarted):
             agent = msgspec.structs.replace(agent, wrap_up_s=self._wrap_up_s(event.queue))
-        after, outputs = MACHINE.step(agent, event, at=entry.at)
+        return self._step(agent, entry)
+
+    def _step(self, agent: Agent, entry: Entry) -> list[Output]:
+        after, outputs = MACHINE.step(agent, entry.event, at=entry.at)
         self.roster.put(after)
         return outputs
 

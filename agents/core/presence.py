@@ -11,6 +11,7 @@ from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
     AgentRang,
     AgentTimerFired,
+    CallEnded,
     ConversationEnded,
     ConversationStarted,
     OfferEnded,
@@ -60,6 +61,7 @@ def changed(agent: Agent) -> PresenceChanged:
         idle_since=agent.idle_since,
         wrap_up_s=agent.wrap_up_s,
         wrap_up_until=agent.wrap_up_until,
+        settling=agent.settling,
         token=agent.token,
     )
 
@@ -143,6 +145,13 @@ def _wrap_up_over(agent: Agent, event: AgentTimerFired, at: float) -> Step:
     return _free(agent, idle_since=at, settling=True)
 
 
+def _call_ended(agent: Agent, event: CallEnded, at: float) -> Step:
+    """A call that is over holds nobody. What it decided before it ended says so already, unless a defect cut it short."""
+    if event.call != agent.call:
+        return agent, []
+    return _free(agent, idle_since=at, settling=True)
+
+
 def _recalled(agent: Agent, event: PresenceChanged, at: float) -> Step:
     """Our own words, read back: after a rotation of the journal they are all there is."""
     return msgspec.structs.replace(
@@ -154,6 +163,7 @@ def _recalled(agent: Agent, event: PresenceChanged, at: float) -> Step:
         idle_since=event.idle_since,
         wrap_up_s=event.wrap_up_s,
         wrap_up_until=event.wrap_up_until,
+        settling=event.settling,
         token=event.token,
     ), []
 
@@ -176,6 +186,7 @@ _TABLE: dict[type, tuple[Reaction[Agent] | Exempt, ...]] = {
     OfferEnded: (_, _, _offer_ended, _offer_ended, _, _, _),
     ConversationStarted: (X, X, _conversation_started, _conversation_started, X, X, X),
     ConversationEnded: (_, _, _, _, _conversation_ended, _, _),
+    CallEnded: (_, _, _call_ended, _call_ended, _call_ended, _, _),
     AgentTimerFired: (_, _, _, _, _, _wrap_up_over, _),
     PresenceChanged: (_recalled,) * 7,
 }

@@ -28,6 +28,7 @@ class Roster:
 
     def configure(self, members: Iterable[Member]) -> None:
         self._members = {member.agent: member for member in members}
+        self._agents = {name: agent for name, agent in self._agents.items() if self._belongs(agent)}
         by_queue: dict[QueueName, list[AgentId]] = {}
         for member in self._members.values():
             self._agents.setdefault(member.agent, Agent(agent=member.agent))
@@ -43,7 +44,13 @@ class Roster:
         return self._agents.get(agent) or Agent(agent=agent)
 
     def put(self, agent: Agent) -> None:
-        self._agents[agent.agent] = agent
+        if self._belongs(agent):
+            self._agents[agent.agent] = agent
+        else:
+            self._agents.pop(agent.agent, None)
+
+    def _belongs(self, agent: Agent) -> bool:
+        return agent.agent in self._members or agent.call is not None
 
     @property
     def members(self) -> Mapping[AgentId, Member]:

@@ -20,6 +20,7 @@ from telefonista.kernel.events import (
     CallEnded,
     CallLost,
     CallStopped,
+    CommandFailed,
     ConversationEnded,
     ConversationStarted,
     EndReason,
@@ -267,6 +268,17 @@ def _leg_ended_clearing(call: Call, event: LegEnded, at: float) -> Step:
     return remaining, _ends(remaining)
 
 
+def _not_connected(call: Call, event: CommandFailed, at: float) -> Step:
+    """Asterisk does not put the two together: better an end than two people in silence."""
+    if event.subject != call.bridge or event.command != Connect.__name__:
+        return call, []
+    assert call.agent is not None
+    assert call.agent_leg is not None
+    return call, [
+        ConversationEnded(call=call.call, agent=call.agent, leg=call.agent_leg, reason=EndReason.BROKEN)
+    ]
+
+
 def _forget_leg(call: Call, event: LegEnded) -> Call:
     return msgspec.structs.replace(call, legs=call.legs - {event.leg})
 
@@ -354,6 +366,7 @@ _TABLE: dict[type, tuple[Reaction[Call] | Exempt, ...]] = {
         _leg_ended_clearing,
         _,
     ),
+    CommandFailed: (_, _, _, _not_connected, _, _),
     TimerFired: (_, _, _, _, _timer_fired_clearing, _),
     CallLost: (_lost, _lost, _lost, _lost, _lost, _),
     CallBroken: (_broken, _broken, _broken, _broken, _broken, _),

@@ -345,6 +345,8 @@ class PresenceChanged(AgentEvent, frozen=True):
     wrap_up_s: float = 0.0
     """What the queue of the present conversation grants afterwards."""
     wrap_up_until: float | None = None
+    settling: bool = False
+    """The phone has yet to say that our own contact is over."""
     token: int = 0
 
 
