@@ -92,6 +92,37 @@ def reload(home: HomeOption = _HOME) -> None:
 
 
 @app.command()
+def demo(
+    home: HomeOption = _HOME,
+    citizens: Annotated[int, typer.Option(help="How many call.", min=1)] = 20,
+    agents: Annotated[int, typer.Option(help="How many answer; they must be in the configuration.", min=1)] = 3,
+    seconds: Annotated[int, typer.Option(help="How long it all takes, about.", min=20)] = 60,
+    seed: Annotated[int, typer.Option(help="The same seed, the same citizens.")] = 1,
+) -> None:
+    """Real SIP citizens call the running engine, real SIP agents answer; then both accounts of it are compared."""
+    from telefonista.app.demo import DemoImpossible, render, run_demo
+    from telefonista.app.sipp import SippFailed
+    from telefonista.pbx.packages import ToolsMissing
+
+    try:
+        result = asyncio.run(
+            run_demo(
+                Home(home),
+                citizens=citizens,
+                agents=agents,
+                seconds=seconds,
+                seed=seed,
+                report=lambda text: _out.print(f"  {text}"),
+            )
+        )
+    except (DemoImpossible, SippFailed, ToolsMissing) as problem:
+        fail(str(problem))
+    _out.print(render(result))
+    if not result.equal:
+        raise SystemExit(1)
+
+
+@app.command()
 def doctor(home: HomeOption = _HOME, as_json: JsonOption = False) -> None:
     """Check Asterisk, modules, ports, permissions, clock, disk and names, and say how to mend what is wrong."""
     from telefonista.app.doctor import examine

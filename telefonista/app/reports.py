@@ -11,6 +11,7 @@ from rich.table import Table
 
 from telefonista.app.config import Config
 from telefonista.app.home import Home
+from telefonista.kernel.events import EndReason
 from telefonista.metrics.report import (
     ConversationRow,
     LegRow,
@@ -94,13 +95,14 @@ def status(value: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table("arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "end", box=SIMPLE_HEAD)
+    table = Table("arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "ended by", box=SIMPLE_HEAD)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for call in value:
         visit = call["visits"][-1] if call["visits"] else {}
         talk = call["conversations"][-1] if call["conversations"] else {}
         citizen = call["citizen"]
         table.add_row(
-            call["arrived_at"][:19].replace("T", " "),
+            call["arrived_at"][5:19].replace("T", " "),
             citizen["number"] if citizen else call["caller"][:16] or "unknown",
             visit.get("queue", call["last_node"] or ""),
             _between(visit.get("started_at"), visit.get("ended_at")),
@@ -112,9 +114,19 @@ def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
     yield "Everything that is known of each call: --json; of one: --json --call ID."
 
 
+_ENDED_BY = {
+    EndReason.CITIZEN_HUNG_UP: "citizen",
+    EndReason.AGENT_HUNG_UP: "agent",
+    EndReason.FLOW_FINISHED: "flow",
+    EndReason.LOST: "lost",
+    EndReason.BROKEN: "a defect",
+    EndReason.SHUT_DOWN: "shut-down",
+}
+
+
 def _end(call: dict[str, Any]) -> str:
     if call["end_reason"] is not None:
-        return str(call["end_reason"]).replace("_", " ")
+        return _ENDED_BY[call["end_reason"]]
     return "open" if call["ended_at"] is None else str(call["handled_by"])
 
 

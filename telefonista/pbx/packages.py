@@ -190,7 +190,7 @@ def find_on_system(root: Path = Path("/")) -> Toolbox:
     programs: dict[Tool, Program] = {}
     for tool in (Tool.SIPP, Tool.ESPEAK):
         path = shutil.which(tool, path=search_path)
-        if path is not None:
+        if path is not None and _does_what_is_needed(tool, Path(path)):
             programs[tool] = Program(Path(path))
     asterisk = shutil.which(Tool.ASTERISK, path=search_path)
     modules = _modules_below(root)
@@ -198,6 +198,14 @@ def find_on_system(root: Path = Path("/")) -> Toolbox:
     if asterisk is None or shared is None or missing_features(modules):
         return Toolbox(programs)
     return Toolbox({**programs, Tool.ASTERISK: Program(Path(asterisk))}, modules, shared)
+
+
+def _does_what_is_needed(tool: Tool, path: Path) -> bool:
+    """sipp takes calls while it makes others since 3.8 (`-rxsf`); Debian 12 has an older one."""
+    try:
+        return tool is not Tool.SIPP or b"rxsf" in path.read_bytes()
+    except OSError:
+        return False
 
 
 def find_in_private_root(root: Path) -> Toolbox:

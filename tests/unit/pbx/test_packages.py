@@ -93,7 +93,7 @@ def make_asterisk(root: Path, *, modules: dict[str, bytes] = MODULES) -> None:
 
 def make_program(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n")
+    path.write_text("#!/bin/sh\n# knows: -rxsf\n")
     path.chmod(0o755)
 
 
@@ -211,6 +211,12 @@ def test_an_old_system_asterisk_is_replaced_and_a_good_system_sipp_kept(machine:
     assert toolbox.asterisk_modules.is_relative_to(machine.folder)
     assert toolbox.sipp == Program(machine.programs / "sipp")
     assert "sip-tester" not in " ".join(machine.calls())
+
+
+def test_an_old_system_sipp_is_replaced(machine: Machine) -> None:
+    make_program(machine.programs / "sipp")
+    (machine.programs / "sipp").write_text("#!/bin/sh\n# knows: -sf\n")
+    assert machine.ensure().sipp.path == machine.folder / "root/usr/bin/sipp"
 
 
 def test_what_is_missing_is_fetched_and_put_in_place(machine: Machine) -> None:
