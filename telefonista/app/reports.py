@@ -95,7 +95,10 @@ def status(value: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table("arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "ended by", box=SIMPLE_HEAD)
+    table = Table(
+        "arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "ended by",
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
+    )  # fmt: skip
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for call in value:
         visit = call["visits"][-1] if call["visits"] else {}
