@@ -44,7 +44,7 @@ async def _calls(*, quick: bool) -> tuple[str, list[Section]]:
 
 async def _rate(*, quick: bool) -> tuple[str, list[Section]]:
     async with open_house(agents=calls.MANY_AGENTS, talk=calls.TALK) as house:
-        section = await calls.measure_rate(house, first_per_s=24.0, step_s=6.0 if quick else 10.0)
+        section = await calls.measure_rate(house, first_per_s=36.0, step_s=6.0 if quick else 10.0)
         return await house.asterisk("core show version"), [section]
 
 

@@ -223,6 +223,9 @@ async def _step(house: House, way: Way, *, calls_per_s: float, step_s: float) ->
         patience_s=PATIENCE_S,
     )
     await asyncio.sleep(SETTLE_S)
+    if seen.failed:
+        # What overload left behind (citizens on the contingency path, say) is no load for the next step.
+        await house.asterisk("channel request hangup all")
     await house.quiet()
     return seen.failed
 

@@ -25,8 +25,8 @@ from telefonista.app.rtp import tone_frames
 from telefonista.pbx.packages import Program
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
-_REGISTRATIONS_PER_S = 100
-_REGISTER_TIMEOUT_S = 30.0
+_REGISTRATIONS_PER_S = 50
+_REGISTER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 0.05
 _VOICE_HZ = 425
