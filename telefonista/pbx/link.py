@@ -28,6 +28,9 @@ from telefonista.pbx.wire.stages import Dropped, FilterSet, Observed, Opened, St
 
 _log = structlog.get_logger("telefonista.pbx.link")
 
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+"""How long nobody is let in after a second failure in a row, and at most after many."""
 NOT_BOOTED = 503
 """Asterisk dials before it has booted and answers this meanwhile (seen)."""
 
@@ -233,6 +236,10 @@ class AsteriskLink:
         self._pending: dict[str, _Pending] = {}
         self._requests = 0
         self._since_asked: list[list[Event]] = []
+        self._failures = 0
+        """Connections that we had to drop, one after the other, since the link was last up."""
+        self._not_before = 0.0
+        """The loop's time before which nobody is let in."""
 
     # What the engine sees.
 
@@ -345,11 +352,16 @@ class AsteriskLink:
         if len(self._connections) > self.limits.connections:
             _log.warning("too many connections", node=self.node)
             connection.abort()
+        elif asyncio.get_running_loop().time() < self._not_before:
+            # Asterisk waits before it dials again only when it could not connect (seen); a failure that repeats itself
+            # would otherwise be repeated hundreds of times a second.
+            connection.abort()
 
     def opened(self, connection: _Connection) -> None:
         """A connection has proved to be our node's; it replaces one that may be half-open."""
         if self._connection is not None:
             self._drop("replaced by a newer connection")
+            self._failures = 0
         self._connection = connection
         self._step(Opened())
         self._look_again()
@@ -415,6 +427,8 @@ class AsteriskLink:
         except Exception:
             _log.exception("reconciliation failed", node=self.node)
             self._drop("the engine did not reconcile")
+        else:
+            self._failures = 0
 
     async def _set_filter(self) -> None:
         while True:
@@ -440,6 +454,10 @@ class AsteriskLink:
         connection = self._connection
         if connection is None:
             return
+        self._failures += 1
+        if self._failures > 1:
+            pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self._failures - 2))
+            self._not_before = asyncio.get_running_loop().time() + pause_s
         self._fallen(why)
         connection.close(going_away=True, reason="")
         # A half-open peer never takes what is still to be sent; without this the socket would linger.

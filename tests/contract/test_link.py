@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from structlog.testing import capture_logs
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from telefonista.kernel import ids
 from telefonista.kernel.commands import Answer, Play, Prompt, Ring, StartRecording
@@ -418,3 +418,32 @@ async def test_engine_that_fails_to_reconcile_is_tried_again(engine: Engine) -> 
     await peer.dials()
     await until(lambda: len(engine.seen) == 1)
     assert engine.link.up
+
+
+async def test_failure_that_repeats_itself_is_not_repeated_in_a_storm(engine: Engine) -> None:
+    failures = 3
+    well = engine.link._on_up
+
+    def failing(seen: Observation) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise RuntimeError("no")
+        well(seen)
+
+    engine.link._on_up = failing
+    began = time.monotonic()
+    dialled = turned_away = 0
+    while not engine.link.up:
+        assert time.monotonic() - began < 10, "it is let in at last"
+        peer = engine.asterisk()
+        dialled += 1
+        try:
+            await peer.dials()
+        except (OSError, InvalidMessage, ConnectionClosed):
+            turned_away += 1
+            await asyncio.sleep(0.05)
+        else:
+            await until(lambda: engine.link.up or engine.link._connection is None)
+    assert dialled - turned_away == 4, "three that failed, and the one that did not"
+    assert time.monotonic() - began > 0.2 + 0.4, "the pauses between them grow"
