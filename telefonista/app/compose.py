@@ -37,9 +37,9 @@ from dialplans.service import write_contingency_program
 from ivr import Flow, IvrService
 from ivr.core.speaking import every_position_piece, position_pieces
 from ivr.music import compose_music
-from ivr.prompts import EspeakSynthesiser, PromptLibrary
+from ivr.prompts import EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
-from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, join_directions, measure
+from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, read_config
 from telefonista.app.engine import Engine
@@ -58,7 +58,7 @@ from telefonista.kernel.events import (
     RecordingKept,
 )
 from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, RecordingId, recording_id
-from telefonista.kernel.ports import LinkDown, Observation
+from telefonista.kernel.ports import LinkDown, Observation, Refused
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess
 from telefonista.pbx.fastagi import FastAgiServer, greeting
@@ -189,6 +189,7 @@ class Installation:
         self.projector: Projector
         self.asterisk: AsteriskProcess | None = None
         self._library: PromptLibrary
+        self._uris: dict[Prompt, str] = {}
         self._journal = journal
         self._workers: ProcessPoolExecutor
 
@@ -341,7 +342,7 @@ class Installation:
             credentials=Credentials(LINK_USER, self.secrets.link_password),
             sink=self.engine.receive,
             accepting=lambda: self.engine.accepting,
-            prompt_uri=self._library.uri,
+            prompt_uri=self._prompt_uri,
             agents=[AgentId(agent.id) for agent in self.config.agents],
             port=self.ports.link,
             recorder=recorder,
@@ -352,6 +353,16 @@ class Installation:
         await self.link.start()
         stack.push_async_callback(self.link.stop)
         return recorder
+
+    def _prompt_uri(self, prompt: Prompt) -> str:
+        """Where a prompt lies, looked up once until the next `reload`. Raises `Refused`: then it counts as played."""
+        uri = self._uris.get(prompt)
+        if uri is None:
+            try:
+                uri = self._uris[prompt] = self._library.uri(prompt)
+            except (SynthesisFailed, UnspeakablePrompt) as problem:
+                raise Refused(str(problem)) from problem
+        return uri
 
     def _link_up(self, observation: Observation) -> None:
         self.engine.agree(observation)
@@ -467,19 +478,9 @@ class Installation:
         self.engine.receive(event)
 
     async def _join(self, citizen: Path, agent: Path, *, name: str) -> SoundFacts:
-        """Join two parts, which go away then, or when they are empty; parts that cannot be read stay for a person.
-        Parts that an engine joined before it was killed are gone already."""
         folder = self.home.recordings
-        if not (folder / citizen).exists() and (folder / name).exists():
-            return await asyncio.to_thread(measure, folder / name)
-        work = partial(join_directions, folder / citizen, folder / agent, target=folder / name)
-        try:
-            facts = await asyncio.get_running_loop().run_in_executor(self._workers, work)
-        except NothingRecorded:
-            await asyncio.to_thread(self._drop_parts, citizen, agent)
-            raise
-        await asyncio.to_thread(self._drop_parts, citizen, agent)
-        return facts
+        work = partial(settle, folder / citizen, folder / agent, target=folder / name)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
 
     def _drop_parts(self, *parts: Path) -> None:
         for part in parts:

@@ -123,6 +123,8 @@ class Engine:
         """Something happened, at `at` (epoch seconds) or now. Raises `EngineFailed`; nothing was done then."""
         if isinstance(event, CallArrived) and event.call in self.calls.open:
             return  # told twice: by the event and by a look at what is there
+        if isinstance(event, PhoneChanged) and self.agents.roster[event.agent].phone is event.phone:
+            return  # Asterisk tells a state again when something else of the device changes
         if isinstance(event, RecordingKept | RecordingFailed):
             self._keeping.discard(event.recording)
         self._take(event, at=at)

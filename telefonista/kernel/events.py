@@ -168,7 +168,30 @@ class InputRejected(CallEvent, frozen=True):
 
     node: NodeName
     digit: str
-    """Empty: no key came in time."""
+    """Empty: no key came in time. Where a number was asked for, not the number but `?`."""
+
+
+class VariableSet(CallEvent, frozen=True):
+    """A flow gave one of its variables a value."""
+
+    name: str
+    value: str | int | bool
+
+    def __repr__(self) -> str:
+        """What citizens typed goes on into other variables; no line of a log has it in clear."""
+        return f"VariableSet(call={self.call!r}, name={self.name!r}, value=…)"
+
+
+class InputTaken(CallEvent, frozen=True):
+    """The citizen gave what a node asked for; the flow's variable of this name now has it."""
+
+    node: NodeName
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """The number of somebody's document, perhaps: the journal keeps it, no line of a log does."""
+        return f"InputTaken(call={self.call!r}, node={self.node!r}, name={self.name!r}, value=…)"
 
 
 class FlowEnded(CallEvent, frozen=True):
@@ -387,6 +410,8 @@ Event = (
     | NodeEntered
     | OptionChosen
     | InputRejected
+    | VariableSet
+    | InputTaken
     | FlowEnded
     | HandedOff
     | VisitStarted

@@ -7,6 +7,7 @@ import math
 import os
 from pathlib import Path
 
+import msgspec
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -49,6 +50,7 @@ def open_database(url: str, *, patience_s: float = PATIENCE_S) -> Engine:
                 parsed.set(drivername="postgresql+psycopg"),
                 pool_pre_ping=True,
                 pool_size=4,
+                json_serializer=_json,
                 connect_args={"connect_timeout": math.ceil(patience_s)},
             )
         except ModuleNotFoundError:
@@ -56,12 +58,16 @@ def open_database(url: str, *, patience_s: float = PATIENCE_S) -> Engine:
     raise DatabaseUnusable(f"no support for {backend}; use sqlite:///PATH or postgresql://HOST/NAME")
 
 
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _open_sqlite(url: URL, *, patience_s: float) -> Engine:
     if not url.database or url.database == ":memory:":
         raise DatabaseUnusable("SQLite needs a file: sqlite:///PATH")
     # Made by us so that only its owner may read what citizens asked; the -wal and -shm files take its mode.
     os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, 0o600))
-    engine = create_engine(url)
+    engine = create_engine(url, json_serializer=_json)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

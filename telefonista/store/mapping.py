@@ -376,6 +376,9 @@ RULES: dict[type, Rule | None] = {
     e.NodeEntered: _node_entered,
     e.OptionChosen: _option_chosen,
     e.InputRejected: _input_rejected,
+    # What citizens type may be the number of a document: it stays in the journal.
+    e.VariableSet: None,
+    e.InputTaken: None,
     e.FlowEnded: None,
     e.HandedOff: _handed_off,
     e.VisitStarted: _visit_started,

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from recordings.sound import SILENCE_DBFS, UnreadableSound, join_directions, measure, tone_level
+from recordings.sound import (
+    SILENCE_DBFS,
+    NothingRecorded,
+    UnreadableSound,
+    join_directions,
+    measure,
+    settle,
+    tone_level,
+)
 
 RATE_HZ = 8000
 CITIZEN_HZ = 440.0
@@ -261,3 +269,29 @@ def test_module_costs_nothing_until_a_file_is_worked_on() -> None:
         [sys.executable, "-W", "error", "-c", asked], cwd=folder, capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_settling_joins_removes_the_parts_and_finds_its_own_work_when_asked_again(
+    tmp_path: Path, citizen: Path, agent: Path
+) -> None:
+    target = tmp_path / "whole.wav"
+    facts = settle(citizen, agent, target=target)
+    assert facts == measure(target)
+    assert not citizen.exists()
+    assert not agent.exists()
+    assert settle(citizen, agent, target=target) == facts
+
+
+def test_settling_removes_parts_that_hold_nothing_and_says_so(tmp_path: Path) -> None:
+    parts = (wav(tmp_path / "in.wav", b""), wav(tmp_path / "out.wav", b""))
+    with pytest.raises(NothingRecorded):
+        settle(*parts, target=tmp_path / "whole.wav")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settling_leaves_parts_that_cannot_be_read_for_a_person(tmp_path: Path, citizen: Path) -> None:
+    (tmp_path / "out.wav").write_bytes(b"garbage")
+    with pytest.raises(UnreadableSound):
+        settle(citizen, tmp_path / "out.wav", target=tmp_path / "whole.wav")
+    assert citizen.exists()
+    assert (tmp_path / "out.wav").exists()
