@@ -64,7 +64,7 @@ class Cascade:
     def _follow(self, cause: Event, *, at: float, next_seq: int, batch: Batch) -> None:
         """One event and all that follows from it, into the batch."""
         queue = deque([cause])
-        followed = 0
+        followed = stops = 0
         while queue:
             event = queue.popleft()
             entry = Entry(seq=next_seq + len(batch.entries), at=at, event=event)
@@ -76,7 +76,7 @@ class Cascade:
             if followed >= MOST_EVENTS:
                 defects.append(f"more than {MOST_EVENTS} events followed from one")
                 queue.clear()
-                outputs, followed = [], 0
+                outputs, followed, stops = [], 0, stops + 1
             for output in outputs:
                 if isinstance(output, KINDS):
                     queue.append(output)
@@ -84,7 +84,7 @@ class Cascade:
                     batch.commands.append(output)
             if defects:
                 batch.defects += [f"{defect} ({event!r})" for defect in defects]
-                queue.extend(_broken_off(event, why=defects[0]))
+                queue.extend(_broken_off(event, why=defects[0], stops=stops))
 
     def _apply(self, entry: Entry) -> tuple[list[Event | AnyCommand], list[str]]:
         """What follows, and what was impossible. Every room gets the event whatever another makes of it, so that each
@@ -109,11 +109,12 @@ class Cascade:
         return outputs, defects
 
 
-def _broken_off(event: Event, *, why: str) -> list[Event]:
-    """What follows from a defect: the call ends, with what its rooms have to say to that, or without."""
-    if not isinstance(event, CallEvent) or isinstance(event, CallEnded):
+def _broken_off(event: Event, *, why: str, stops: int) -> list[Event]:
+    """What follows from a defect: the call ends, with what its rooms have to say to that; without, where that is a
+    defect too or was stopped in its turn."""
+    if not isinstance(event, CallEvent) or isinstance(event, CallEnded) or stops > 2:
         return []
-    if isinstance(event, CallBroken):
+    if isinstance(event, CallBroken) or stops == 2:
         return [CallEnded(call=event.call, reason=EndReason.BROKEN)]
     return [CallBroken(call=event.call, why=why)]
 
