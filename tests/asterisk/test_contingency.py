@@ -42,12 +42,12 @@ async def test_call_that_no_engine_takes_reaches_a_person_and_is_on_record_once(
 ) -> None:
     """The engine is dead, or draining. Citizen → 4636 → 500 ms unclaimed → message → Queue → 101 answers, 2 s of talk;
     another citizen hangs up during the message. Both are in the store, once, when the engine is back."""
-    house = await open_house(agents=("101",))
+    house = await open_house(agents=("101",), more={"greeting": "Aguarde, por favor."})
     agent = await house.agent("101", tone_hz=AGENT_HZ, behaviour=Behaviour(after_s=0.5, talks_s=2.0))
     assert callable(goes_away)
     await goes_away(house)
     citizens = await house.citizens(
-        CitizenPlan(number=SERVED, tone_hz=CITIZEN_HZ), CitizenPlan(number=GIVES_UP, dials_after_s=0.3, stays_s=1.0)
+        CitizenPlan(number=SERVED, tone_hz=CITIZEN_HZ), CitizenPlan(number=GIVES_UP, dials_after_s=0.3, stays_s=0.7)
     )
     (served, gave_up) = await citizens.wait()
     assert (served.status, served.ended_by) == (200, EndedBy.SYSTEM)

@@ -121,6 +121,63 @@ async def test_announcement_that_ends_while_there_is_no_engine_is_followed_by_mu
     assert (await house.stored(FIRST))["visits"][0]["outcome"] == "abandoned"
 
 
+async def test_what_telephones_do_while_there_is_no_engine_is_known_afterwards(open_house: OpenHouse) -> None:
+    """While the engine is dead: 101, whose telephone rings, picks up; 102 hangs up the conversation; a waiting citizen
+    leaves. Afterwards 101 and the citizen hear each other, 102 is in wrap-up and then free, the visit is abandoned."""
+    house = await open_house(ring_s=30.0, wrap_up_s=2.0)
+    ending = await house.agent("102", tone_hz=AGENT_HZ)
+    conversing = await house.citizens(CitizenPlan(number=TALKS, presses=KEY_1))
+    await until(lambda: ending.talking_with == TALKS, "102 talks")
+    answering = await house.agent("101", tone_hz=AGENT_HZ, behaviour=LETS_RING)
+    others = await house.citizens(
+        CitizenPlan(number=RINGS, tone_hz=CITIZEN_HZ, presses=KEY_1),
+        CitizenPlan(number=LEAVES, dials_after_s=0.8, presses=KEY_1),
+    )
+    await until(lambda: answering.ringing_for == RINGS, "101 rings")
+    await house.until_state("waiting", number=LEAVES)
+    await asyncio.sleep(0.5)
+
+    await house.kill_engine()
+    ending.hang_up()
+    answering.answer()
+    others.hang_up(LEAVES)
+    await until(lambda: answering.talking_with == RINGS, "101 has picked up")
+    await until(lambda: ending.talking_with is None, "102 has hung up")
+    ending.behave(LETS_RING)
+    await house.start_engine()
+
+    await until(lambda: tone_heard(answering.line, CITIZEN_HZ, last(0.5)) > -25, "101 hears the citizen")
+    await until(lambda: tone_heard(others.lines[RINGS], AGENT_HZ, last(0.5)) > -25, "the citizen hears 101")
+    (seen,) = await conversing.wait()
+    assert seen.ended_by is EndedBy.SYSTEM
+    await house.until_presence("ready", agent="102")
+    others.hang_up(RINGS)
+    await others.wait()
+    reasons = await each_is_stored_once(house, TALKS, RINGS, LEAVES)
+    assert reasons == {TALKS: "agent_hung_up", RINGS: "citizen_hung_up", LEAVES: "citizen_hung_up"}
+    assert (await house.stored(LEAVES))["visits"][0]["outcome"] == "abandoned"
+    assert (await house.stored(RINGS))["recordings"][0]["state"] == "kept"
+
+
+async def test_agent_in_wrap_up_is_left_in_peace_by_the_engine_that_comes_back(open_house: OpenHouse) -> None:
+    """101 is in wrap-up for 8 s when the engine is killed; a citizen waits: offered when the wrap-up is over, not when
+    the engine is back."""
+    house = await open_house(agents=("101",), wrap_up_s=8.0)
+    agent = await house.agent("101", behaviour=Behaviour(after_s=0.1, talks_s=0.5))
+    first = await house.citizens(CitizenPlan(number=TALKS, presses=KEY_1))
+    await first.wait()
+    await house.until_presence("wrap_up", agent="101")
+    ended_at = agent.calls[0].ended_at
+    assert ended_at is not None
+    waiting = await house.citizens(CitizenPlan(number=FIRST, presses=KEY_1))
+    await house.until_state("waiting", number=FIRST)
+    await house.kill_engine()
+    await house.start_engine()
+    (seen,) = await waiting.wait()
+    assert seen.ended_by is EndedBy.SYSTEM
+    assert 7.5 < agent.calls[1].rang_at - ended_at < 12.0
+
+
 async def test_engine_killed_again_and_again_loses_no_call(open_house: OpenHouse) -> None:
     """Citizens dial, wait, talk and leave while the engine is killed three times, at moments that nobody chose."""
     house = await open_house(agents=("101", "102"), ring_s=5.0, wrap_up_s=0.0)

@@ -54,6 +54,8 @@ async def test_citizen_is_greeted_and_helped_by_a_person_and_the_call_is_on_reco
     assert tone_heard(citizens.lines[number], AGENT_HZ, heard) > -25
     assert tone_heard(agent.line, CITIZEN_HZ, heard) > -25
 
+    assert (await house.asked("calls"))[0]["id"] == row["id"]
     await house.until_presence("ready", agent="101")
+    assert [agent["presence"] for agent in (await house.asked("status"))["agents"]] == ["ready"]
     (queue,) = [queue for queue in (await house.metrics())["queues"] if queue["queue"] == "tramites"]
     assert (queue["offered"], queue["answered"], queue["abandoned"], queue["waiting"]) == (1, 1, 0, 0)

@@ -28,7 +28,8 @@ async def test_waiting_citizen_hears_the_position_and_then_music_without_a_gap(o
     await until(both_wait, "both wait")
     began = time.time()
     assert await announced(house, SECOND) == [2]
-    await asyncio.sleep(8.0)
+    assert await figures(house) == {"offered": 2, "answered": 0, "abandoned": 0, "diverted": 0, "waiting": 2}
+    await asyncio.sleep(max(0.0, began + 8.0 - time.time()))
     for number in (FIRST, SECOND):
         assert music_heard(citizens.lines[number], last(1.0)), "music between announcements"
     citizens.hang_up(FIRST)
@@ -43,6 +44,8 @@ async def test_waiting_citizen_hears_the_position_and_then_music_without_a_gap(o
         assert level > QUIET_DBFS, f"silence {second} s after the citizen began to wait"
     citizens.hang_up(SECOND)
     await citizens.wait()
+    await house.stored(SECOND)
+    assert await figures(house) == {"offered": 2, "answered": 0, "abandoned": 2, "diverted": 0, "waiting": 0}
 
 
 async def announced(house: House, number: str) -> list[int]:
@@ -50,3 +53,9 @@ async def announced(house: House, number: str) -> list[int]:
     call = await house.call_of(number)
     assert call is not None
     return [event["position"] for event in house.journalled(call["call"]) if event["type"] == "WaitAnnounced"]
+
+
+async def figures(house: House) -> dict[str, int]:
+    """The queue's figures, of which the first is always the sum of the others."""
+    (queue,) = [queue for queue in (await house.metrics())["queues"] if queue["queue"] == "tramites"]
+    return {name: queue[name] for name in ("offered", "answered", "abandoned", "diverted", "waiting")}
