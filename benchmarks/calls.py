@@ -144,31 +144,32 @@ def _cost_section(loads: dict[Way, list[Load]], *, idle: Used, remarks: Sequence
     sipp, sipp_peer = ([load.citizens_sipp_ms + load.per_call.telephones_s for load in each] for each in (ours, peers))
     return Section(
         title="Processor time of a call",
-        peer="dialplan",
+        ways=("ours", "dialplan"),
         rows=[
-            Row(what="Asterisk, per call", ours=_ms(asterisk), peer=_ms(asterisk_peer)),
-            Row(what="engine, per call", ours=_ms(engine)),
-            Row(what="  of it the call logic's thread", ours=_ms(first_thread)),
-            Row(what="worker that joins recordings, per call", ours=_ms(worker)),
+            Row(what="Asterisk, per call", cells=(_ms(asterisk), _ms(asterisk_peer))),
+            Row(what="engine, per call", cells=(_ms(engine),)),
+            Row(what="  of it the call logic's thread", cells=(_ms(first_thread),)),
+            Row(what="worker that joins recordings, per call", cells=(_ms(worker),)),
             Row(
                 what="engine / Asterisk",
-                ours=f"{share:.2f}",
+                cells=(f"{share:.2f}",),
                 aim=f"<= {AIM_ENGINE}",
                 seen=met(share, most=AIM_ENGINE),
             ),
             Row(
                 what="Asterisk + engine + worker, per call",
-                ours=_ms(total),
-                peer=_ms(asterisk_peer),
+                cells=(_ms(total), _ms(asterisk_peer)),
             ),
-            Row(what="total / dialplan", ours=f"{ratio:.2f}", aim=f"<= {AIM_TOTAL}", seen=met(ratio, most=AIM_TOTAL)),
-            Row(what="the same without the worker", ours=f"{ratio_without:.2f}"),
-            Row(what="sipp, both sides, per call", ours=_ms(sipp), peer=_ms(sipp_peer)),
-            Row(what="calls completed", ours=_sum(ours, "completed"), peer=_sum(peers, "completed")),
-            Row(what="calls failed", ours=_sum(ours, "failed"), peer=_sum(peers, "failed")),
+            Row(
+                what="total / dialplan", cells=(f"{ratio:.2f}",), aim=f"<= {AIM_TOTAL}", seen=met(ratio, most=AIM_TOTAL)
+            ),
+            Row(what="the same without the worker", cells=(f"{ratio_without:.2f}",)),
+            Row(what="sipp, both sides, per call", cells=(_ms(sipp), _ms(sipp_peer))),
+            Row(what="calls completed", cells=(_sum(ours, "completed"), _sum(peers, "completed"))),
+            Row(what="calls failed", cells=(_sum(ours, "failed"), _sum(peers, "failed"))),
             Row(
                 what="idle, of one core",
-                ours=f"engine {_share(idle.engine_s, idle)}, Asterisk {_share(idle.asterisk_s, idle)}",
+                cells=(f"engine {_share(idle.engine_s, idle)}, Asterisk {_share(idle.asterisk_s, idle)}",),
             ),
         ],
         remarks=remarks,
@@ -200,10 +201,10 @@ async def measure_rate(house: House, *, first_per_s: float, step_s: float = STEP
         rate *= STEP_FACTOR
     return Section(
         title="Highest rate without a failed call",
-        peer="dialplan",
+        ways=("ours", "dialplan"),
         rows=[
-            Row(what="calls a second", ours=f"{best[Way.ENGINE]:.1f}", peer=f"{best[Way.DIALPLAN]:.1f}"),
-            Row(what="next step", ours=told[Way.ENGINE], peer=told[Way.DIALPLAN]),
+            Row(what="calls a second", cells=(f"{best[Way.ENGINE]:.1f}", f"{best[Way.DIALPLAN]:.1f}")),
+            Row(what="next step", cells=(told[Way.ENGINE], told[Way.DIALPLAN])),
         ],
         remarks=[
             f"Steps of {step_s:g} s, each {STEP_FACTOR:g} times the rate of the one before, both ways in turns, until "

@@ -58,21 +58,20 @@ async def measure(house: House, *, rounds: int, calls: int) -> Section:
     ours, peer = ([1000 * each for each in seconds[way]] for way in (Way.ENGINE, Way.DIALPLAN))
     p99_ms = percentile(ours, share=0.99)
     rows = [
-        Row(what="offers measured", ours=str(len(ours)), peer=str(len(peer))),
-        Row(what="median", ours=_ms(statistics.median(ours)), peer=_ms(statistics.median(peer))),
+        Row(what="offers measured", cells=(str(len(ours)), str(len(peer)))),
+        Row(what="median", cells=(_ms(statistics.median(ours)), _ms(statistics.median(peer)))),
         Row(
             what="p99",
-            ours=_ms(p99_ms),
-            peer=_ms(percentile(peer, share=0.99)),
+            cells=(_ms(p99_ms), _ms(percentile(peer, share=0.99))),
             aim=f"<= {AIM_P99_MS:.0f} ms",
             seen=met(p99_ms, most=AIM_P99_MS),
         ),
-        Row(what="worst", ours=_ms(max(ours)), peer=_ms(max(peer))),
-        Row(what="calls that failed", ours=str(failed[Way.ENGINE]), peer=str(failed[Way.DIALPLAN])),
+        Row(what="worst", cells=(_ms(max(ours)), _ms(max(peer)))),
+        Row(what="calls that failed", cells=(str(failed[Way.ENGINE]), str(failed[Way.DIALPLAN]))),
     ]
     return Section(
         title="Agent free, next citizen rings",
-        peer="app_queue",
+        ways=("ours", "app_queue"),
         rows=rows,
         remarks=[
             f"From the agent's BYE to the next INVITE at the same telephone, citizens waiting. {rounds} rounds of "

@@ -69,6 +69,10 @@ nodes:
 """
 
 
+KEYS = "0123456789" * 10
+"""What each channel of the context `keys` presses, about ten a second."""
+
+
 class Way(StrEnum):
     """Who helps the citizen, by the number that is dialled."""
 
@@ -83,7 +87,9 @@ class HouseFailed(Exception):
 class House:
     """Asterisk, the engine and the telephones. Made by `open_house`."""
 
-    def __init__(self, folder: Path, *, agents: int, talk: Talk, toolbox: Toolbox) -> None:
+    def __init__(
+        self, folder: Path, *, agents: int, talk: Talk, toolbox: Toolbox, listeners: Sequence[str] = ()
+    ) -> None:
         self.home = Home(folder)
         self._toolbox = toolbox
         first = 10 ** len(str(agents))
@@ -96,17 +102,14 @@ class House:
         self.agents: Agents
         self.citizens = Citizens(toolbox.sipp, folder=folder / "people")
         self._talk = talk
+        self.listeners = dict(zip(listeners, free_tcp_ports(len(listeners)), strict=True))
+        """Ports that Asterisk dials besides the engine's, by the name of the application."""
+        self.http_port = free_tcp_ports(1)[0]
+        """Asterisk's own HTTP server, for clients that dial it."""
 
     async def open(self) -> None:
         """Write everything, start Asterisk, the engine and the agents' telephones."""
-        self.home.make()
-        compose_music(self.home.music / "espera.wav")
-        self.sip_port, http_port = free_tcp_ports(2)
-        self._write_config(http_port)
-        plan = self._write_asterisk()
-        self._asterisk = AsteriskProcess(self._toolbox.asterisk, plan=plan)
-        self._asterisk.start()
-        await self._asterisk.wait_ready()
+        plan = await self.open_asterisk()
         await self.start_engine()
         self.agents = Agents(
             self._toolbox.sipp,
@@ -116,6 +119,18 @@ class House:
         )
         await self.agents.start(sip_port=self.sip_port)
         await until(self._everybody_is_ready, "all agents are ready", READY_TIMEOUT_S)
+
+    async def open_asterisk(self) -> AsteriskPlan:
+        """Write everything and start Asterisk alone."""
+        self.home.make()
+        compose_music(self.home.music / "espera.wav")
+        self.sip_port, http_port = free_tcp_ports(2)
+        self._write_config(http_port)
+        plan = self._write_asterisk()
+        self._asterisk = AsteriskProcess(self._toolbox.asterisk, plan=plan)
+        self._asterisk.start()
+        await self._asterisk.wait_ready()
+        return plan
 
     async def close(self) -> None:
         """Stop everything, whatever state it is in."""
@@ -247,7 +262,38 @@ class House:
         write_configuration(with_peers)
         write_contingency_program(Path(plan.contingency.agi), python=sys.executable)
         self._add_peer(Path(plan.folders.configuration), menu=library.uri(menu).removeprefix("sound:"))
+        if self.listeners:
+            self._add_listeners(with_peers)
         return with_peers
+
+    def _add_listeners(self, plan: AsteriskPlan) -> None:
+        """More connections like the engine's, an HTTP server, and a context whose channels press keys."""
+        configuration = Path(plan.folders.configuration)
+        user = plan.link.username
+        for name, port in self.listeners.items():
+            dialled = (
+                *("type = websocket_client", "connection_type = persistent", "protocols = ari", "tls_enabled = no"),
+                *(f"uri = ws://127.0.0.1:{port}/ari", f"username = {user}", f"password = {plan.link.password}"),
+                *("connection_timeout = 500", "reconnect_interval = 250", "reconnect_attempts = 240"),
+            )
+            _append(configuration / "websocket_client.conf", [f"[{name}]", *dialled])
+            session = ("type = outbound_websocket", f"websocket_client_id = {name}", f"apps = {name}")
+            _append(
+                configuration / "ari.conf", [f"[{name}]", *session, "subscribe_all = no", f"local_ari_user = {user}"]
+            )
+        # Two ends of a Local channel that both play silence for each frame they hear would answer each other for ever.
+        main = configuration / "asterisk.conf"
+        settings = main.read_text(encoding="utf-8").replace("transmit_silence = yes", "transmit_silence = no")
+        main.write_text(settings, encoding="utf-8")
+        http = ("[general]", "enabled = yes", "bindaddr = 127.0.0.1", f"bindport = {self.http_port}", "")
+        (configuration / "http.conf").write_text("\n".join(http), encoding="utf-8")
+        keys = (
+            *("[keys]", "exten => quiet,1,Answer()", " same => n,Wait(600)"),
+            *("exten => presses,1,Answer()", " same => n,Wait(2)", f" same => n,SendDTMF({KEYS},1)"),
+            " same => n,Wait(600)",
+        )
+        _append(configuration / "extensions.conf", keys)
+        _append(configuration / "modules.conf", ["load = app_senddtmf.so"])
 
     def _add_peer(self, configuration: Path, *, menu: str) -> None:
         """The dialplan that does the same, its queue and its record."""
@@ -294,12 +340,25 @@ def _append(path: Path, lines: Sequence[str]) -> None:
 @contextlib.asynccontextmanager
 async def open_house(*, agents: int, talk: Talk) -> AsyncIterator[House]:
     """A house with so many agents for each way, who `talk` so long with everybody; gone without a trace at the end."""
+    async with _house(agents=agents, talk=talk) as house:
+        await house.open()
+        yield house
+
+
+@contextlib.asynccontextmanager
+async def open_asterisk(*, listeners: Sequence[str]) -> AsyncIterator[tuple[House, AsteriskPlan]]:
+    """Asterisk alone, which dials these listeners as it dials an engine."""
+    async with _house(agents=1, talk=Talk(least_ms=1, most_ms=1), listeners=listeners) as house:
+        yield house, await house.open_asterisk()
+
+
+@contextlib.asynccontextmanager
+async def _house(*, agents: int, talk: Talk, listeners: Sequence[str] = ()) -> AsyncIterator[House]:
     toolbox = ensure(default_folder(), wanted=set(Tool), report=print)
     # Short, for a control socket's path must be.
     folder = Path(tempfile.mkdtemp(prefix="tf-"))
-    house = House(folder, agents=agents, talk=talk, toolbox=toolbox)
+    house = House(folder, agents=agents, talk=talk, toolbox=toolbox, listeners=listeners)
     try:
-        await house.open()
         yield house
     finally:
         await house.close()

@@ -11,21 +11,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure: ours beside the peer's. Texts, as they are to be read."""
+    """One figure of each way, as texts to be read; `aim` and what came of it belong to the first."""
 
     what: str
-    ours: str
-    peer: str = ""
+    cells: Sequence[str]
     aim: str = ""
     seen: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The rows of one comparison, the name of the peer, and what must be known to read them."""
+    """The rows of one comparison, the names of the ways, and what must be known to read them."""
 
     title: str
-    peer: str
+    ways: Sequence[str]
     rows: Sequence[Row]
     remarks: Sequence[str] = ()
 
@@ -60,8 +59,9 @@ def markdown(sections: Sequence[Section], *, heading: Sequence[str]) -> str:
     """All of it, in a form that is read on a terminal and on a page."""
     lines = [*heading, ""]
     for section in sections:
-        head = ("", "ours", section.peer, "aim", "")
-        rows = [(row.what, row.ours, row.peer, row.aim, row.seen) for row in section.rows]
+        head = ("", *section.ways, "aim", "")
+        empty = len(section.ways) * ("",)
+        rows = [(row.what, *(*row.cells, *empty)[: len(empty)], row.aim, row.seen) for row in section.rows]
         widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
         lines += [f"## {section.title}", "", _line(head, widths), _line(["-" * width for width in widths], widths)]
         lines += [_line(row, widths) for row in rows]
