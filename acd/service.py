@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from acd.core.desk import CONSUMES, Desk
-from telefonista.kernel.events import Entry, OfferMade
+from telefonista.kernel.events import Entry, OfferMade, WaitAnnounced, WaitBegan
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Output
 
@@ -17,7 +17,7 @@ class AcdService:
     def handle(self, entry: Entry) -> Sequence[Output]:
         return self.desk.apply(entry)
 
-    def match(self) -> OfferMade | None:
+    def match(self) -> OfferMade | WaitBegan | WaitAnnounced | None:
         return self.desk.match()
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:

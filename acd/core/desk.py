@@ -31,6 +31,7 @@ from telefonista.kernel.events import (
     VisitEnded,
     VisitStarted,
     WaitAnnounced,
+    WaitBegan,
 )
 from telefonista.kernel.ids import AgentId, CallId, QueueName, agent_leg, offer_id, playback_id, visit_id
 from telefonista.kernel.machine import Output
@@ -61,6 +62,8 @@ class Desk:
         self._roster = roster
         self._position_prompts = position_prompts
         self._stays: dict[CallId, Stay] = {}
+        self._due: dict[CallId, None] = {}
+        """Who is to be told something as soon as nothing better happens to them, in order."""
         self._visits: dict[CallId, int] = {}
         self._offers: dict[CallId, int] = {}
         self._waiting: dict[QueueName, list[tuple[tuple[int, float, int], CallId]]] = {}
@@ -134,12 +137,15 @@ class Desk:
             outputs += self._offer_ended(event, at=entry.at)
         if isinstance(event, VisitEnded):
             self._leave(stay)
-        elif stay.wait.state is WaitState.DUE:
-            outputs.append(self._announce(stay))
+        self._note_due(stay)
         return outputs
 
-    def match(self) -> OfferMade | None:
-        """The next offer, if there is a waiting contact and a ready agent for it. Call until it gives None."""
+    def match(self) -> OfferMade | WaitBegan | WaitAnnounced | None:
+        """The next offer, if there is a waiting contact and a ready agent for it; else the next citizen to be told
+        something, who may be one to whom nobody could be offered. Call until it gives None."""
+        return self._offer() or self._tell()
+
+    def _offer(self) -> OfferMade | None:
         if not self._stirred:
             return None
         heads = sorted(
@@ -162,13 +168,23 @@ class Desk:
         self._stirred = False
         return None
 
+    def _tell(self) -> WaitBegan | WaitAnnounced | None:
+        for call in self._due:
+            stay = self._stays[call]
+            if stay.visit.state is VisitState.OFFERED and not stay.wait.music:
+                return WaitBegan(call=call, visit=stay.visit.visit)
+            return self._announce(stay)
+        return None
+
+    def _note_due(self, stay: Stay) -> None:
+        if stay.wait.state is WaitState.DUE:
+            self._due[stay.visit.call] = None
+        else:
+            self._due.pop(stay.visit.call, None)
+
     def resume(self, call: CallId, *, at: float) -> list[Output]:
         stay = self._stays.get(call)
-        if stay is None:
-            return []
-        if stay.wait.state is WaitState.DUE:
-            return [self._announce(stay)]
-        return waits.resume(stay.wait, at=at)
+        return [] if stay is None else waits.resume(stay.wait, at=at)
 
     def resume_agents(self, *, at: float) -> list[Output]:
         """Agents who were left in peace for a while are so for what is left of it."""
@@ -180,6 +196,7 @@ class Desk:
 
     def forget(self, call: CallId) -> None:
         stay = self._stays.pop(call, None)
+        self._due.pop(call, None)
         if stay is not None:
             self._leave(stay)
         self._visits.pop(call, None)
@@ -207,7 +224,8 @@ class Desk:
         self._visits[event.call] = self._visits.get(event.call, 0) + 1
         insort(self._waiting.setdefault(event.queue, []), (visit.place, visit.call))
         self._stirred = True
-        return [self._announce(stay)]
+        self._note_due(stay)
+        return []
 
     def _announce(self, stay: Stay) -> WaitAnnounced:
         call = stay.visit.call

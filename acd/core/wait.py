@@ -10,13 +10,15 @@ from enum import StrEnum
 import msgspec
 
 from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StartMusic, StopMusic, StopPlayback
-from telefonista.kernel.events import PlaybackEnded, TimerFired, VisitEnded, VisitOutcome, WaitAnnounced
+from telefonista.kernel.events import PlaybackEnded, TimerFired, VisitEnded, VisitOutcome, WaitAnnounced, WaitBegan
 from telefonista.kernel.ids import CallId, PlaybackId, citizen_leg
 from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
 
 ANNOUNCE_TIMER = "visit.announce"
 FIRST_PLAYBACK = 1001
 """Playbacks of one call are numbered; those below are the flow's."""
+FIRST_ANNOUNCEMENT_S = 10.0
+"""Whoever is offered to an agent at once is told where they stand only if nobody has answered by then."""
 GUARD_S = 60.0
 """After this long an announcement counts as played even if nobody said so: no citizen is left in silence."""
 
@@ -36,6 +38,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     state: WaitState = WaitState.DUE
     playback: PlaybackId | None = None
     announcements: int = 0
+    music: bool = False
+    """Whether it was asked for."""
     next_at: float = 0.0
     token: int = 0
 
@@ -50,10 +54,11 @@ def _announced(wait: Wait, event: WaitAnnounced, at: float) -> Step:
         state=WaitState.ANNOUNCING,
         playback=event.playback,
         announcements=wait.announcements + 1,
+        music=True,
         token=token,
         next_at=at + GUARD_S,
     )
-    first: list[Output] = [_music(wait)] if wait.announcements == 0 else []
+    first: list[Output] = [] if wait.music else [_music(wait)]
     return announcing, [
         *first,
         Play(
@@ -64,6 +69,16 @@ def _announced(wait: Wait, event: WaitAnnounced, at: float) -> Step:
         ),
         SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=GUARD_S),
     ]
+
+
+def _began(wait: Wait, event: WaitBegan, at: float) -> Step:
+    """An agent is rung already, so there is nothing to say yet."""
+    token = wait.token + 1
+    listening = msgspec.structs.replace(
+        wait, state=WaitState.MUSIC, music=True, token=token, next_at=at + FIRST_ANNOUNCEMENT_S
+    )
+    timer = SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=token, after_s=FIRST_ANNOUNCEMENT_S)
+    return listening, [_music(wait), timer]
 
 
 def _music(wait: Wait) -> StartMusic:
@@ -111,6 +126,8 @@ def resume(wait: Wait, *, at: float) -> list[Output]:
     delay the connection; the music may never have been asked for."""
     if wait.state is WaitState.OVER:
         return [] if wait.playback is None else [StopPlayback(call=wait.call, playback=wait.playback)]
+    if wait.state is WaitState.DUE:
+        return []
     left_s = max(1.0, wait.next_at - at) if wait.state is WaitState.MUSIC else 1.0
     return [_music(wait), SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
 
@@ -119,6 +136,7 @@ _: Exempt = LATE
 X: Exempt = IMPOSSIBLE
 _TABLE: dict[type, tuple[Reaction[Wait] | Exempt, ...]] = {
     # columns: due, announcing, music, over
+    WaitBegan: (_began, X, X, _),
     WaitAnnounced: (_announced, X, X, _),
     PlaybackEnded: (_, _playback_ended, _, _),
     TimerFired: (_, _guard_fired, _announcement_due, _),

@@ -214,6 +214,12 @@ class VisitStarted(CallEvent, frozen=True):
     priority: int = 0
 
 
+class WaitBegan(CallEvent, frozen=True):
+    """The citizen hears music while an agent who was free at once is rung."""
+
+    visit: VisitId
+
+
 class WaitAnnounced(CallEvent, frozen=True):
     """The waiting citizen is being told something."""
 
@@ -415,6 +421,7 @@ Event = (
     | FlowEnded
     | HandedOff
     | VisitStarted
+    | WaitBegan
     | WaitAnnounced
     | OfferMade
     | AgentRang

@@ -382,6 +382,7 @@ RULES: dict[type, Rule | None] = {
     e.FlowEnded: None,
     e.HandedOff: _handed_off,
     e.VisitStarted: _visit_started,
+    e.WaitBegan: None,
     e.WaitAnnounced: None,
     e.OfferMade: _offer_made,
     e.AgentRang: None,
