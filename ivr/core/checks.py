@@ -4,10 +4,30 @@ In: a flow whose every exit is a node. Out: findings with the node's line. Must 
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from ivr.core.flow import PERSON_KEY, Flow, Goto, Menu, Node, Queue, Say
+from ivr.core.flow import (
+    PERSON_KEY,
+    Ask,
+    Branch,
+    Flow,
+    Goto,
+    Hours,
+    Invoke,
+    Menu,
+    Node,
+    Queue,
+    Return,
+    Say,
+    Set,
+)
 from ivr.core.problems import Findings, Problem, shown
 from telefonista.kernel.ids import NodeName, QueueName
+
+_Place: TypeAlias = tuple[NodeName, tuple[NodeName, ...]]
+"""A node, and where the sub-flows that lead to it go on when they are done."""
+_LONGEST_WAY = 300
+"""Nodes; a call that goes through more in one flow is given to a person."""
 
 
 def check_ways(flow: Flow, *, findings: Findings) -> None:
@@ -15,7 +35,10 @@ def check_ways(flow: Flow, *, findings: Findings) -> None:
     for node in flow.nodes.values():
         if isinstance(node, Menu):
             _check_person(flow, node, findings)
+        elif isinstance(node, Ask):
+            _check_escape(flow, node, findings)
     _check_circles(flow, findings)
+    _check_returns(flow, findings)
     reached = _reached(flow, (flow.start,))
     for node in flow.nodes.values():
         if node.name not in reached:
@@ -38,31 +61,75 @@ def _check_person(flow: Flow, menu: Menu, findings: Findings) -> None:
             f'menu {shown(menu.name)} has no way to a person; add the option "{PERSON_KEY}" and lead it to a queue',
             line=menu.line,
         )
-        return
-    node: Node = flow.nodes[menu.options[PERSON_KEY]]
-    passed: set[NodeName] = set()
-    while isinstance(node, Say | Goto) and node.name not in passed:
-        passed.add(node.name)
-        node = flow.nodes[node.then if isinstance(node, Say) else node.to]
-    if not isinstance(node, Queue):
+    elif not isinstance(_first_that_counts(flow, menu.options[PERSON_KEY]), Queue):
         findings.add(
             f'in menu {shown(menu.name)} the option "{PERSON_KEY}" does not lead to a person; lead it to a queue',
             line=menu.line,
         )
 
 
+def _check_escape(flow: Flow, ask: Ask, findings: Findings) -> None:
+    if not isinstance(_first_that_counts(flow, ask.on_failure), Queue | Menu):
+        findings.add(
+            f'"on_failure" of {shown(ask.name)} does not lead to a person; lead it to a queue, or to a menu',
+            line=ask.line,
+        )
+
+
+def _first_that_counts(flow: Flow, name: NodeName) -> Node:
+    """The first node from here on that is more than a step on the way."""
+    node = flow.nodes[name]
+    passed: set[NodeName] = set()
+    while isinstance(node, Say | Goto | Set | Branch | Hours) and node.name not in passed:
+        passed.add(node.name)
+        assert node.silent_exit is not None
+        node = flow.nodes[node.silent_exit]
+    return node
+
+
+def _check_returns(flow: Flow, findings: Findings) -> None:
+    """Without going into sub-flows, nobody may come to where one ends."""
+    for name in sorted(_reached(flow, (flow.start,), into_subs=False)):
+        node = flow.nodes[name]
+        if isinstance(node, Return):
+            findings.add(f"node {shown(name)} returns, but the way to it goes through no invoke", line=node.line)
+
+
 def _check_circles(flow: Flow, findings: Findings) -> None:
-    """Follow a citizen who does nothing, from every node: no such way may come back to itself."""
-    walked: set[NodeName] = set()
-    for start in flow.nodes:
-        way: list[NodeName] = []
-        at: NodeName | None = start
-        while at is not None and at not in walked:
-            walked.add(at)
-            way.append(at)
-            at = flow.nodes[at].silent_exit
-        if at in way:
-            _report_circle(flow, way[way.index(at) :], findings)
+    """Follow a citizen who does nothing, from every node, once while all offices are open and once while they are
+    closed: no such way may come back to itself, nor be longer than the engine has patience for."""
+    told: set[NodeName] = set()
+    for opened in (True, False):
+        walked: set[_Place] = set()
+        for start in flow.nodes:
+            circle = _circle(flow, start, opened=opened, walked=walked)
+            if circle and not told & set(circle):
+                told |= set(circle)
+                _report_circle(flow, circle, findings)
+
+
+def _circle(flow: Flow, start: NodeName, *, opened: bool, walked: set[_Place]) -> list[NodeName]:
+    """The first circle on the way from `start`; empty when it ends, or comes where we have been before."""
+    way: list[_Place] = []
+    place: _Place | None = (start, ())
+    while place is not None and place not in walked:
+        walked.add(place)
+        way.append(place)
+        if len(way) > _LONGEST_WAY:
+            return list(dict.fromkeys(name for name, _ in way))
+        place = _silently_next(flow, place, opened=opened)
+    return [name for name, _ in way[way.index(place) :]] if place in way else []
+
+
+def _silently_next(flow: Flow, place: _Place, *, opened: bool) -> _Place | None:
+    name, returns = place
+    node = flow.nodes[name]
+    if isinstance(node, Return):
+        return (returns[-1], returns[:-1]) if returns else None
+    if isinstance(node, Invoke):
+        returns = (*returns, node.then)
+    following = node.closed if isinstance(node, Hours) and not opened else node.silent_exit
+    return None if following is None else (following, returns)
 
 
 def _report_circle(flow: Flow, circle: list[NodeName], findings: Findings) -> None:
@@ -72,11 +139,12 @@ def _report_circle(flow: Flow, circle: list[NodeName], findings: Findings) -> No
     findings.add(f"{who} goes round for ever: {names}", line=flow.nodes[circle[0]].line)
 
 
-def _reached(flow: Flow, starts: Iterable[NodeName]) -> set[NodeName]:
+def _reached(flow: Flow, starts: Iterable[NodeName], *, into_subs: bool = True) -> set[NodeName]:
     reached = set(starts)
     ahead = list(reached)
     while ahead:
-        for name in flow.nodes[ahead.pop()].exits:
+        node = flow.nodes[ahead.pop()]
+        for name in (node.then,) if isinstance(node, Invoke) and not into_subs else node.exits:
             if name not in reached:
                 reached.add(name)
                 ahead.append(name)

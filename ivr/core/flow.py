@@ -7,14 +7,42 @@ behaviour in `behaviours`. Must never import another room, nor know files, chann
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 import msgspec
 
+from ivr.core.documents import DOCUMENTS, RUT_K_KEY
+from ivr.core.expressions import Expression, Kind
+from ivr.core.hours import OpeningHours
+from ivr.core.saying import Manner, every_value_piece
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
 
 PERSON_KEY = "0"
 """In every menu this key leads to a person."""
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """The place of a variable's value in something that is said."""
+
+    variable: str
+    manner: Manner
+
+
+class Template(msgspec.Struct, frozen=True):
+    """Something to say that has values in it."""
+
+    parts: tuple[Prompt | Slot, ...]
+
+    @property
+    def text(self) -> str:
+        """As it is written in a flow."""
+        return " ".join(
+            part.text if isinstance(part, Prompt) else f"{{{part.variable}:{part.manner.value}}}" for part in self.parts
+        )
+
+
+Saying: TypeAlias = Prompt | Template
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,15 +63,28 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def sayings(self) -> tuple[Saying, ...]:
         """All that it may say."""
         return ()
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """Those parts of what it may say that are always the same."""
+        return tuple(part for saying in self.sayings for part in _parts(saying) if isinstance(part, Prompt))
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(part for saying in self.sayings for part in _parts(saying) if isinstance(part, Slot))
+
+
+def _parts(saying: Saying) -> tuple[Prompt | Slot, ...]:
+    return (saying,) if isinstance(saying, Prompt) else saying.parts
 
 
 class Say(Node, frozen=True, kw_only=True):
     """Says something and goes on. A key pressed meanwhile counts in the next menu."""
 
-    prompt: Prompt
+    prompt: Saying
     then: NodeName
     barge_in: bool = False
     """Whether a key cuts it short."""
@@ -53,18 +94,18 @@ class Say(Node, frozen=True, kw_only=True):
         return self.then
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def sayings(self) -> tuple[Saying, ...]:
         return (self.prompt,)
 
 
 class Menu(Node, frozen=True, kw_only=True):
     """Lists options and waits for one key."""
 
-    prompt: Prompt
+    prompt: Saying
     options: Mapping[str, NodeName]
-    on_invalid: Prompt
+    on_invalid: Saying
     """Said, before the menu again, after a key that it does not have."""
-    on_timeout: Prompt
+    on_timeout: Saying
     """Said, before the menu again, when no key came in time."""
     on_failure: NodeName
     """Where a citizen goes on after the last try."""
@@ -82,7 +123,7 @@ class Menu(Node, frozen=True, kw_only=True):
         return self.on_failure
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def sayings(self) -> tuple[Saying, ...]:
         return (self.prompt, self.on_invalid, self.on_timeout)
 
 
@@ -93,10 +134,10 @@ class Queue(Node, frozen=True, kw_only=True):
     topic: str = ""
     """What the call is about, in the organisation's words."""
     priority: int = 0
-    prompt: Prompt | None = None
+    prompt: Saying | None = None
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def sayings(self) -> tuple[Saying, ...]:
         return () if self.prompt is None else (self.prompt,)
 
 
@@ -113,11 +154,117 @@ class Goto(Node, frozen=True, kw_only=True):
 class Hangup(Node, frozen=True, kw_only=True):
     """Ends the call, politely."""
 
-    prompt: Prompt | None = None
+    prompt: Saying | None = None
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def sayings(self) -> tuple[Saying, ...]:
         return () if self.prompt is None else (self.prompt,)
+
+
+class Ask(Node, frozen=True, kw_only=True):
+    """Asks for digits, and keeps them in a variable. `*` starts over; a lone 0 is the way to a person."""
+
+    prompt: Saying
+    into: str
+    least: int
+    most: int
+    terminator: str = "#"
+    """The key that says "that was all"; empty for none."""
+    document: str = ""
+    """Whose number it is, a key of `DOCUMENTS`; empty: any digits will do."""
+    on_invalid: tuple[Saying, ...]
+    """Said before the question again: the first at the first mistake and so on, the last ever after."""
+    on_timeout: tuple[Saying, ...]
+    then: NodeName
+    on_failure: NodeName
+    first_digit_s: float = 8.0
+    """From the end of the prompt to the first key."""
+    between_digits_s: float = 4.0
+    overall_s: float = 45.0
+    """From the first key to the last."""
+    tries: int = 3
+    barge_in: bool = True
+
+    @property
+    def digits(self) -> str:
+        """The keys that count as digits."""
+        return "0123456789" + (RUT_K_KEY if self.document == "rut" else "")
+
+    def accepts(self, keys: str) -> bool:
+        return self.least <= len(keys) <= self.most and (not self.document or DOCUMENTS[self.document].is_valid(keys))
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.then, self.on_failure)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.on_failure
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return (self.prompt, *self.on_invalid, *self.on_timeout)
+
+
+class Set(Node, frozen=True, kw_only=True):
+    """Gives variables values, all at once: each expression sees the values from before."""
+
+    values: Mapping[str, Expression]
+    then: NodeName
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.then
+
+
+class Branch(Node, frozen=True, kw_only=True):
+    """Goes where the first condition that is true leads."""
+
+    cases: tuple[tuple[Expression, NodeName], ...]
+    otherwise: NodeName
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((*(node for _, node in self.cases), self.otherwise)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.otherwise
+
+
+class Hours(Node, frozen=True, kw_only=True):
+    """Goes one way while the office is open, and another while it is closed."""
+
+    hours: OpeningHours
+    open: NodeName
+    closed: NodeName
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.open, self.closed)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.open
+
+
+class Invoke(Node, frozen=True, kw_only=True):
+    """Goes through the nodes from `sub` on until one returns, then goes on."""
+
+    sub: NodeName
+    then: NodeName
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.sub, self.then)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.sub
+
+
+class Return(Node, frozen=True, kw_only=True):
+    """Goes back to where the latest `Invoke` goes on."""
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,6 +276,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """A short hash of the text it was read from."""
     start: NodeName
     nodes: Mapping[NodeName, Node]
+    variables: Mapping[str, Kind] = {}
     file: str = ""
 
     @property
@@ -136,6 +284,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
         """All that a citizen may hear in it, to be made into sound before the first call."""
         for node in self.nodes.values():
             yield from node.prompts
+        for manner in dict.fromkeys(slot.manner for node in self.nodes.values() for slot in node.slots):
+            for piece in every_value_piece(manner, language=self.language):
+                yield Prompt(text=piece, language=self.language)
 
 
 def straight_to(queue: QueueName, *, name: FlowName) -> Flow:

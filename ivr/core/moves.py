@@ -6,12 +6,15 @@ restart is therefore the same value. The sound and the timer that are running ar
 another room.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import TypeAlias
 
 import msgspec
 
-from ivr.core.flow import Flow
+from ivr.core.expressions import Value
+from ivr.core.flow import Flow, Saying
+from ivr.core.saying import value_pieces
 from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StopPlayback
 from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered
 from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, playback_id
@@ -58,6 +61,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     rejected: str | None = None
     """The key that this menu did not have, empty when none came in time; None when it is heard for the first time."""
     typed_ahead: str = ""
+    typed: str = ""
+    """The digits of the number that is being asked for."""
+    typed_since: float = 0.0
+    """When the first of them came."""
+    at: float = 0.0
+    """When the last thing that counts here happened, epoch seconds."""
+    variables: Mapping[str, Value] = {}
+    returns: tuple[NodeName, ...] = ()
+    """Where each sub-flow that we are in goes on when it is done, the innermost last."""
     decided: tuple[Event, ...] = ()
     sound: Play | None = None
     timer: SetTimer | None = None
@@ -76,8 +88,9 @@ def stay(session: Session) -> Step:
     return session, []
 
 
-def play(session: Session, *prompts: Prompt) -> Step:
+def play(session: Session, *sayings: Saying) -> Step:
     """Say these, one after the other, under a guard. Nothing may be playing."""
+    prompts = tuple(prompt for saying in sayings for prompt in _spoken(session, saying))
     number = session.playbacks + 1
     sound = Play(
         call=session.call,
@@ -89,6 +102,22 @@ def play(session: Session, *prompts: Prompt) -> Step:
     session, outputs = _set_timer(session, GUARD_KEY, guard_s)
     session = msgspec.structs.replace(session, state=State.PLAYING, sound=sound, playbacks=number)
     return session, [sound, *outputs]
+
+
+def _spoken(session: Session, saying: Saying) -> list[Prompt]:
+    """What is said now: values become pieces that were synthesised before."""
+    if isinstance(saying, Prompt):
+        return [saying]
+    spoken: list[Prompt] = []
+    for part in saying.parts:
+        if isinstance(part, Prompt):
+            spoken.append(part)
+            continue
+        language = session.flow.language
+        value = session.variables.get(part.variable, "")
+        pieces = value_pieces(value, manner=part.manner, language=language)
+        spoken += [Prompt(text=piece, language=language) for piece in pieces]
+    return spoken
 
 
 def await_key(session: Session, *, timeout_s: float) -> Step:

@@ -8,14 +8,36 @@ in the table at the end of this file. Must never import another room.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from ivr.core.checks import check_ways
-from ivr.core.flow import Flow, Goto, Hangup, Menu, Node, Queue, Say
+from ivr.core.documents import DOCUMENTS
+from ivr.core.expressions import RESERVED, Expression, ExpressionInvalid, Kind, parse
+from ivr.core.flow import (
+    PERSON_KEY,
+    Ask,
+    Branch,
+    Flow,
+    Goto,
+    Hangup,
+    Hours,
+    Invoke,
+    Menu,
+    Node,
+    Queue,
+    Return,
+    Say,
+    Saying,
+    Set,
+    Slot,
+    Template,
+)
+from ivr.core.opening import read_opening_hours
 from ivr.core.problems import Findings, FlowInvalid, nearest, shown
-from ivr.core.source import Table, Tree, Word, read_source
+from ivr.core.saying import Manner
+from ivr.core.source import Row, Table, Tree, Word, read_source
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
 
@@ -28,14 +50,36 @@ MOST_NODES = 300
 DEFAULT_TIMEOUT_S = 6.0
 TIMEOUTS_S = (1.0, 60.0)
 DEFAULT_TRIES = 3
+DEFAULT_FIRST_DIGIT_S = 8.0
+DEFAULT_BETWEEN_DIGITS_S = 4.0
+DEFAULT_OVERALL_S = 45.0
+YES_KEY = "1"
+NO_KEY = "2"
 TRIES = (1, 10)
 PRIORITIES = (0, 100)
+DIGITS = (1, 20)
+WAITS_S = (1.0, 120.0)
+MOST_VARIABLES = 50
+MOST_WORDINGS = 9
 
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", re.ASCII)
+_LENGTHS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?", re.ASCII)
 _VERSION_SIGNS = 12
-_TOP_KEYS = ("flow", "language", "start", "nodes")
+_KINDS = tuple(kind.value for kind in Kind)
+_TOP_KEYS = ("flow", "language", "start", "variables", "nodes")
+_VARIABLE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_SLOT = re.compile(r"\{([^{}]*)\}")
+_STOPS = " .,;:"
+"""Signs that stand behind a value; its last piece has the tone of an end anyway."""
+_MANNERS: Mapping[Kind, tuple[Manner, ...]] = {
+    Kind.TEXT: tuple(Manner),
+    Kind.NUMBER: (Manner.NUMBER, Manner.DIGITS, Manner.MONEY),
+    Kind.TRUTH: (),
+}
+"""How a variable of each kind may be said; the first is how it is said unless the flow says otherwise."""
+_LONGEST_RECORDING_NAME = 64
 
 
 def read_flow(text: str, *, file: str) -> Flow:
@@ -149,6 +193,7 @@ class _Reader(NamedTuple):
     fields: _Fields
     targets: list[Word]
     """Collects every name of a node that is referred to."""
+    variables: Mapping[str, Kind]
 
     @property
     def of(self) -> str:
@@ -162,11 +207,26 @@ class _Reader(NamedTuple):
         self.targets.append(word)
         return NodeName(word.text)
 
-    def prompt(self, name: str, *, part: str = "") -> Prompt | None:
+    def prompt(self, name: str, *, part: str = "") -> Saying | None:
         """What is said at `name`; a recording called FLOW__NODE, or FLOW__NODE__PART, is played in its place."""
         word = self.fields.word(name, of=self.of)
-        if word is None:
-            return None
+        return None if word is None else self.saying(name, word, part=part)
+
+    def wordings(self, name: str, *, part: str) -> tuple[Saying, ...]:
+        """One text or a list of them; none where something is wrong with one."""
+        value = self.fields.value(name, of=self.of)
+        if not isinstance(value, Row):
+            only = None if value is None else self.prompt(name, part=part)
+            return () if only is None else (only,)
+        if not 0 < len(value.items) <= MOST_WORDINGS:
+            self.fields.wrong(value, f'"{name}" needs 1 to {MOST_WORDINGS} texts')
+        words = [self.fields.as_word(name, item) for item in value.items[:MOST_WORDINGS]]
+        sayings = [
+            None if word is None else self.saying(name, word, part=f"{part}{n}") for n, word in enumerate(words, 1)
+        ]
+        return tuple(saying for saying in sayings if saying is not None)
+
+    def saying(self, name: str, word: Word, *, part: str) -> Saying | None:
         text = " ".join(word.text.split())
         if len(text) > LONGEST_PROMPT:
             self.fields.wrong(word, f'"{name}" is longer than {LONGEST_PROMPT} signs: nobody listens that long')
@@ -175,9 +235,74 @@ class _Reader(NamedTuple):
             self.fields.wrong(word, f'"{name}" has a sign that cannot be spoken, or no word at all')
             return None
         recording = "__".join(filter(None, (self.flow, self.name, part)))
-        return Prompt(text=unicodedata.normalize("NFC", text), language=self.language, name=recording)
+        text = unicodedata.normalize("NFC", text)
+        if "{" not in text and "}" not in text:
+            return Prompt(text=text, language=self.language, name=recording)
+        parts = tuple(self.parts(word, text, recording=recording))
+        return Template(parts) if parts else None
 
-    def optional_prompt(self, name: str) -> Prompt | None:
+    def parts(self, word: Word, text: str, *, recording: str) -> Iterator[Prompt | Slot]:
+        """What is always the same has recordings called as the whole would be, and _1, _2, … behind it."""
+        # Of a split by one group, every second piece is what the group matched.
+        for place, piece in enumerate(_SLOT.split(text)):
+            if place % 2:
+                slot = self.slot(word, piece)
+                if slot is not None:
+                    yield slot
+            elif "{" in piece or "}" in piece:
+                self.fields.wrong(word, "a { or } that belongs to no variable: {variable}, or {variable:digits}")
+            elif any(sign.isalnum() for sign in piece):
+                name = f"{recording}_{place // 2 + 1}"
+                if len(name) > _LONGEST_RECORDING_NAME:
+                    self.fields.wrong(word, f"the names of flow and node are too long for the recording {shown(name)}")
+                yield Prompt(text=piece.lstrip(_STOPS).rstrip(), language=self.language, name=name)
+
+    def slot(self, word: Word, text: str) -> Slot | None:
+        name, _, wish = (part.strip() for part in text.partition(":"))
+        kind = self.variable(name, at=word)
+        if kind is None:
+            return None
+        manners = _MANNERS[kind]
+        if not manners:
+            self.fields.wrong(word, f"{shown(name)} is true or false, which cannot be said; make it a branch")
+            return None
+        for manner in manners:
+            if wish in ("", manner.value):
+                return Slot(name, manner)
+        known = [manner.value for manner in manners]
+        self.fields.findings.add_unknown(
+            "manner", wish, known=known, line=word.line, column=word.column, of=f"a {kind.value} said"
+        )
+        return None
+
+    def variable(self, name: str, *, at: Word) -> Kind | None:
+        if name not in self.variables:
+            self.fields.findings.add_unknown(
+                "variable", name, known=tuple(self.variables), line=at.line, column=at.column, of=self.of
+            )
+        return self.variables.get(name)
+
+    def expression(self, word: Word, *, kind: Kind) -> Expression | None:
+        """An expression that gives a value of this kind."""
+        try:
+            expression = parse(word.text, variables=self.variables)
+        except ExpressionInvalid as wrong:
+            self.fields.wrong(word, f"{shown(word.text)}: {wrong}")
+            return None
+        if expression.kind is not kind:
+            self.fields.wrong(word, f"{shown(word.text)} is a {expression.kind.value}, and a {kind.value} is needed")
+            return None
+        return expression
+
+    def table(self, name: str, *, needs: str) -> _Fields | None:
+        """The entries of what the node is recognised by, which therefore is there."""
+        value = self.fields.entries[name][1]
+        if not isinstance(value, Table) or not value.entries:
+            self.fields.wrong(value, f'"{name}" needs {needs}')
+            return None
+        return _Fields(value, findings=self.fields.findings)
+
+    def optional_prompt(self, name: str) -> Saying | None:
         return self.prompt(name) if name in self.fields.entries else None
 
 
@@ -196,7 +321,10 @@ def _flow(tree: Tree, *, text: str, findings: Findings) -> Flow | None:
     name, start = fields.name("flow", of="a flow"), fields.word("start", of="a flow")
     language = _language(fields)
     targets: list[Word] = []
-    nodes = _nodes(fields, flow=name.text if name is not None else "", language=language, targets=targets)
+    variables = _variables(fields)
+    nodes = _nodes(
+        fields, flow=name.text if name is not None else "", language=language, targets=targets, variables=variables
+    )
     if name is None or start is None or nodes is None:
         return None
     # Those that could not be read are names all the same: a reference to one is no second problem.
@@ -210,6 +338,7 @@ def _flow(tree: Tree, *, text: str, findings: Findings) -> Flow | None:
         version=hashlib.sha256(text.encode()).hexdigest()[:_VERSION_SIGNS],
         start=NodeName(start.text),
         nodes=MappingProxyType({node.name: node for node in nodes.values() if node is not None}),
+        variables=MappingProxyType(variables),
         file=findings.file,
     )
 
@@ -223,7 +352,34 @@ def _language(fields: _Fields) -> str:
     return word.text
 
 
-def _nodes(fields: _Fields, *, flow: str, language: str, targets: list[Word]) -> dict[NodeName, Node | None] | None:
+def _variables(fields: _Fields) -> dict[str, Kind]:
+    """Each with its kind; those whose kind is no kind are left out, and so unknown wherever they are used."""
+    if "variables" not in fields.entries:
+        return {}
+    value = fields.entries["variables"][1]
+    if not isinstance(value, Table) or not 0 < len(value.entries) <= MOST_VARIABLES:
+        fields.wrong(value, f'"variables" needs 1 to {MOST_VARIABLES} names, each with {", ".join(_KINDS)}')
+        return {}
+    variables: dict[str, Kind] = {}
+    table = _Fields(value, findings=fields.findings)
+    for key, tree in table.entries.values():
+        word = table.as_word(key.text, tree)
+        if not _VARIABLE.fullmatch(key.text) or len(key.text) > LONGEST_NAME or key.text in RESERVED:
+            table.wrong(
+                key,
+                f"{shown(key.text)} cannot be a variable: small letters a-z, digits and _, a letter first, "
+                f"{LONGEST_NAME} signs at most, none of {', '.join(sorted(RESERVED))}",
+            )
+        elif word is not None and word.text not in _KINDS:
+            table.findings.add_unknown("kind", word.text, known=_KINDS, line=word.line, column=word.column)
+        elif word is not None:
+            variables[key.text] = Kind(word.text)
+    return variables
+
+
+def _nodes(
+    fields: _Fields, *, flow: str, language: str, targets: list[Word], variables: Mapping[str, Kind]
+) -> dict[NodeName, Node | None] | None:
     """Every node by name, None for one that could not be read; None for all when there is nothing to read."""
     value = fields.value("nodes", of="a flow")
     if value is None:
@@ -244,11 +400,15 @@ def _nodes(fields: _Fields, *, flow: str, language: str, targets: list[Word]) ->
             fields.wrong(tree, f"node {shown(key.text)} needs one of {', '.join(KINDS)}")
             continue
         node_fields = _Fields(tree, findings=fields.findings)
-        nodes[node_name] = _node(node_fields, key=key, flow=flow, language=language, targets=targets)
+        nodes[node_name] = _node(
+            node_fields, key=key, flow=flow, language=language, targets=targets, variables=variables
+        )
     return nodes
 
 
-def _node(fields: _Fields, *, key: Word, flow: str, language: str, targets: list[Word]) -> Node | None:
+def _node(
+    fields: _Fields, *, key: Word, flow: str, language: str, targets: list[Word], variables: Mapping[str, Kind]
+) -> Node | None:
     of = f"node {shown(key.text)}"
     kinds = [kind for kind in KINDS if kind in fields.entries]
     if len(kinds) > 1 and kinds[-1] == "say":  # what other kinds say first; `only` knows which of them may
@@ -268,7 +428,7 @@ def _node(fields: _Fields, *, key: Word, flow: str, language: str, targets: list
     kind = KINDS[kinds[0]]
     fields.only(kind.keys, of=f"{of}, a {kinds[0]}")
     line = fields.entries[kinds[0]][0].line
-    return kind.read(_Reader(flow, language, NodeName(key.text), line, fields, targets))
+    return kind.read(_Reader(flow, language, NodeName(key.text), line, fields, targets, variables))
 
 
 def _read_say(reader: _Reader) -> Say | None:
@@ -354,6 +514,157 @@ def _read_hangup(reader: _Reader) -> Hangup:
     return Hangup(name=reader.name, line=reader.line, prompt=reader.optional_prompt("say"))
 
 
+def _read_ask(reader: _Reader) -> Ask | None:
+    fields = reader.fields
+    prompt = reader.prompt("ask")
+    into = fields.word("into", of=reader.of)
+    if into is not None and reader.variable(into.text, at=into) not in (None, Kind.TEXT):
+        fields.wrong(into, f"{shown(into.text)} must be a text: a number would lose the zeros in front")
+    document = _read_document(reader)
+    least, most = _read_lengths(reader, document=document)
+    on_invalid, on_timeout = (
+        reader.wordings("on_invalid", part="invalid"),
+        reader.wordings("on_timeout", part="timeout"),
+    )
+    then, on_failure = reader.target("then"), reader.target("on_failure")
+    terminator = fields.word("terminator", of=reader.of) if "terminator" in fields.entries else None
+    if terminator is not None and terminator.text not in ("#", "none"):
+        fields.wrong(terminator, f'"terminator" is "#" or none, not {shown(terminator.text)}')
+    first_digit_s = fields.number("first_digit_s", default=DEFAULT_FIRST_DIGIT_S, within=WAITS_S)
+    between_digits_s = fields.number("between_digits_s", default=DEFAULT_BETWEEN_DIGITS_S, within=WAITS_S)
+    overall_s = fields.number("overall_s", default=DEFAULT_OVERALL_S, within=WAITS_S)
+    tries = fields.whole_number("tries", default=DEFAULT_TRIES, within=TRIES)
+    barge_in = fields.switch("barge_in", default=True)
+    if prompt is None or into is None or then is None or on_failure is None or not on_invalid or not on_timeout:
+        return None
+    return Ask(
+        name=reader.name,
+        line=reader.line,
+        prompt=prompt,
+        into=into.text,
+        least=least,
+        most=most,
+        terminator="" if terminator is not None and terminator.text == "none" else "#",
+        document=document,
+        on_invalid=on_invalid,
+        on_timeout=on_timeout,
+        then=then,
+        on_failure=on_failure,
+        first_digit_s=first_digit_s,
+        between_digits_s=between_digits_s,
+        overall_s=overall_s,
+        tries=tries,
+        barge_in=barge_in,
+    )
+
+
+def _read_document(reader: _Reader) -> str:
+    word = reader.fields.word("document", of=reader.of) if "document" in reader.fields.entries else None
+    if word is None:
+        return ""
+    if word.text not in DOCUMENTS:
+        reader.fields.findings.add_unknown(
+            "document", word.text, known=tuple(DOCUMENTS), line=word.line, column=word.column, of=reader.of
+        )
+        return ""
+    return word.text
+
+
+def _read_lengths(reader: _Reader, *, document: str) -> tuple[int, int]:
+    """From `digits: 4` or `digits: 7-8`; a document brings its own."""
+    of_document = (DOCUMENTS[document].least, DOCUMENTS[document].most) if document else (DIGITS[1], DIGITS[1])
+    if document and "digits" not in reader.fields.entries:
+        return of_document
+    word = reader.fields.word("digits", of=reader.of)
+    if word is None:
+        return of_document
+    match = _LENGTHS.fullmatch(word.text)
+    least = int(match[1]) if match is not None else 0
+    most = int(match[2] or match[1]) if match is not None else 0
+    if not DIGITS[0] <= least <= most <= DIGITS[1]:
+        reader.fields.wrong(word, f'"digits" is how many, such as 4 or 7-8, from {DIGITS[0]} to {DIGITS[1]}')
+        return of_document
+    if document and not of_document[0] <= least <= most <= of_document[1]:
+        reader.fields.wrong(word, f"a {document} has {of_document[0]} to {of_document[1]} digits")
+    return least, most
+
+
+def _read_confirm(reader: _Reader) -> Menu | None:
+    """A menu of two, and the way to a person."""
+    fields = reader.fields
+    prompt = reader.prompt("confirm")
+    yes, no, on_failure = reader.target("yes"), reader.target("no"), reader.target("on_failure")
+    on_invalid = reader.prompt("on_invalid", part="invalid")
+    on_timeout = reader.prompt("on_timeout", part="timeout")
+    timeout_s = fields.number("timeout_s", default=DEFAULT_TIMEOUT_S, within=TIMEOUTS_S)
+    tries = fields.whole_number("tries", default=DEFAULT_TRIES, within=TRIES)
+    barge_in = fields.switch("barge_in", default=True)
+    if prompt is None or on_invalid is None or on_timeout is None or yes is None or no is None or on_failure is None:
+        return None
+    return Menu(
+        name=reader.name,
+        line=reader.line,
+        prompt=prompt,
+        options=MappingProxyType({YES_KEY: yes, NO_KEY: no, PERSON_KEY: on_failure}),
+        on_invalid=on_invalid,
+        on_timeout=on_timeout,
+        on_failure=on_failure,
+        timeout_s=timeout_s,
+        tries=tries,
+        barge_in=barge_in,
+    )
+
+
+def _read_set(reader: _Reader) -> Set | None:
+    fields = reader.table("set", needs="variables and what they become")
+    then = reader.target("then")
+    if fields is None or then is None:
+        return None
+    values: dict[str, Expression] = {}
+    for key, tree in fields.entries.values():
+        kind = reader.variable(key.text, at=key)
+        word = fields.as_word(key.text, tree)
+        expression = reader.expression(word, kind=kind) if word is not None and kind is not None else None
+        if expression is not None:
+            values[key.text] = expression
+    return Set(name=reader.name, line=reader.line, values=MappingProxyType(values), then=then)
+
+
+def _read_branch(reader: _Reader) -> Branch | None:
+    fields = reader.table("branch", needs="conditions and the nodes that they lead to")
+    otherwise = reader.target("otherwise")
+    if fields is None or otherwise is None:
+        return None
+    cases: list[tuple[Expression, NodeName]] = []
+    for key, tree in fields.entries.values():
+        word = fields.as_word(key.text[:LONGEST_NAME], tree)
+        target = reader.targeted(word) if word is not None else None
+        condition = reader.expression(key, kind=Kind.TRUTH)
+        if condition is not None and target is not None:
+            cases.append((condition, target))
+    return Branch(name=reader.name, line=reader.line, cases=tuple(cases), otherwise=otherwise)
+
+
+def _read_hours(reader: _Reader) -> Hours | None:
+    value = reader.fields.value("hours", of=reader.of)
+    hours = None if value is None else read_opening_hours(value, findings=reader.fields.findings)
+    opened, closed = reader.target("open"), reader.target("closed")
+    if hours is None or opened is None or closed is None:
+        return None
+    return Hours(name=reader.name, line=reader.line, hours=hours, open=opened, closed=closed)
+
+
+def _read_invoke(reader: _Reader) -> Invoke | None:
+    sub, then = reader.target("invoke"), reader.target("then")
+    return None if sub is None or then is None else Invoke(name=reader.name, line=reader.line, sub=sub, then=then)
+
+
+def _read_return(reader: _Reader) -> Return:
+    if not reader.fields.switch("return", default=True):
+        reader.fields.wrong(reader.fields.entries["return"][1], '"return" can only be true')
+    return Return(name=reader.name, line=reader.line)
+
+
 class _Kind(NamedTuple):
     keys: tuple[str, ...]
     read: Callable[[_Reader], Node | None]
@@ -364,6 +675,22 @@ KINDS: Mapping[str, _Kind] = {
         ("menu", "options", "on_invalid", "on_timeout", "on_failure", "timeout_s", "tries", "barge_in"), _read_menu
     ),
     "queue": _Kind(("queue", "topic", "priority", "say"), _read_queue),
+    "ask": _Kind(
+        (
+            *("ask", "into", "digits", "document", "terminator", "on_invalid", "on_timeout", "then", "on_failure"),
+            *("first_digit_s", "between_digits_s", "overall_s", "tries", "barge_in"),
+        ),
+        _read_ask,
+    ),
+    "confirm": _Kind(
+        ("confirm", "yes", "no", "on_invalid", "on_timeout", "on_failure", "timeout_s", "tries", "barge_in"),
+        _read_confirm,
+    ),
+    "set": _Kind(("set", "then"), _read_set),
+    "branch": _Kind(("branch", "otherwise"), _read_branch),
+    "hours": _Kind(("hours", "open", "closed"), _read_hours),
+    "invoke": _Kind(("invoke", "then"), _read_invoke),
+    "return": _Kind(("return",), _read_return),
     "goto": _Kind(("goto",), _read_goto),
     "hangup": _Kind(("hangup", "say"), _read_hangup),
     "say": _Kind(("say", "then", "barge_in"), _read_say),

@@ -8,6 +8,7 @@ makes of a key or of the end of its sound stands in `ivr.core.behaviours`. Must 
 import msgspec
 
 from ivr.core.behaviours import BEHAVIOURS, Behaviour
+from ivr.core.expressions import kind_of
 from ivr.core.flow import Flow, Node
 from ivr.core.moves import (
     ABANDONED,
@@ -37,11 +38,13 @@ from telefonista.kernel.events import (
     FlowEntered,
     HandedOff,
     InputRejected,
+    InputTaken,
     LegEnded,
     NodeEntered,
     OptionChosen,
     PlaybackEnded,
     TimerFired,
+    VariableSet,
 )
 from telefonista.kernel.ids import CallId, QueueName, citizen_leg
 from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
@@ -52,7 +55,8 @@ MOST_NODES = 300
 
 def begin(call: CallId, *, flow: Flow, person: QueueName) -> Session:
     """The session of a call that has just entered `flow`; its first `NodeEntered` is decided by whoever began it."""
-    return Session(call=call, flow=flow, person=person)
+    first = {name: kind.first for name, kind in flow.variables.items()}
+    return Session(call=call, flow=flow, person=person, variables=first)
 
 
 def resume(session: Session) -> list[Output]:
@@ -86,8 +90,11 @@ def _enter(session: Session, event: NodeEntered, at: float) -> Step:
         state=State.BETWEEN,
         node=event.node if known else session.flow.start,
         tries=event.tries if known else 1,
+        returns=session.returns if known else (),
         rejected=session.rejected if known and event.tries > 1 else None,
         decided=(),
+        typed="",
+        at=at,
         nodes_entered=session.nodes_entered + 1,
     )
     if session.nodes_entered > MOST_NODES:
@@ -106,7 +113,7 @@ def _key(session: Session, event: DigitPressed, at: float) -> Step:
     if event.leg != citizen_leg(session.call):
         return stay(session)
     behaviour, node = _place(session)
-    return behaviour.key(session, node, event.digit)
+    return behaviour.key(msgspec.structs.replace(session, at=at), node, event.digit)
 
 
 def _sound_ended(session: Session, event: PlaybackEnded, at: float) -> Step:
@@ -146,6 +153,13 @@ def _is_running(session: Session, event: TimerFired) -> bool:
 
 def _note_rejection(session: Session, event: InputRejected, at: float) -> Step:
     return stay(msgspec.structs.replace(session, rejected=event.digit))
+
+
+def _set_variable(session: Session, event: VariableSet | InputTaken, at: float) -> Step:
+    """A flow that was changed while the engine was away may no longer have it, or have it of another kind."""
+    if session.flow.variables.get(event.name) is not kind_of(event.value):
+        return stay(session)
+    return stay(msgspec.structs.replace(session, variables={**session.variables, event.name: event.value}))
 
 
 def _handed_off(session: Session, event: HandedOff, at: float) -> Step:
@@ -213,6 +227,8 @@ _TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
     NodeEntered: (_enter, _enter, _enter, _),
     OptionChosen: (_, _, _, _),
     InputRejected: (_note_rejection, _note_rejection, _note_rejection, _),
+    VariableSet: (_set_variable, _set_variable, _set_variable, _),
+    InputTaken: (_set_variable, _set_variable, _set_variable, _),
     HandedOff: (_handed_off, _handed_off, _handed_off, _),
     FlowEnded: (_flow_ended, _flow_ended, _flow_ended, _),
     DigitPressed: (_type_ahead, _key, _key, _),

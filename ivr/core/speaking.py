@@ -34,7 +34,7 @@ _HUNDREDS = (
     "", "ciento", "doscientos", "trescientos", "cuatrocientos", "quinientos", "seiscientos", "setecientos",
     "ochocientos", "novecientos",
 )  # fmt: skip
-_SIGNS = {"+": "más", "*": "asterisco", "#": "numeral"}
+SIGN_WORDS = {"+": "más", "*": "asterisco", "#": "numeral"}
 _UNSPOKEN = frozenset(" -().\u00a0")
 
 
@@ -45,9 +45,9 @@ def number_words(number: int, *, form: Form = Form.COUNTING) -> str:
     if number == 100:
         return "cien"
     hundreds, rest = divmod(number, 100)
-    words = [_hundreds_words(hundreds, form)] if hundreds else []
+    words = [hundreds_words(hundreds, form)] if hundreds else []
     if rest or not hundreds:
-        words.append(_below_hundred(rest, form))
+        words.append(below_hundred(rest, form))
     return " ".join(words)
 
 
@@ -84,16 +84,18 @@ def every_position_piece() -> tuple[str, ...]:
 
 def every_digit_piece() -> tuple[str, ...]:
     """All that digit_pieces can return, to be synthesised before the first call."""
-    words = (*_UNITS[:10], *_SIGNS.values())
+    words = (*_UNITS[:10], *SIGN_WORDS.values())
     return tuple(f"{word}{ending}" for word in words for ending in (",", "."))
 
 
-def _hundreds_words(hundreds: int, form: Form) -> str:
+def hundreds_words(hundreds: int, form: Form) -> str:
+    """1 … 9 hundreds with more to follow."""
     words = _HUNDREDS[hundreds]
     return f"{words[:-2]}as" if form is Form.FEMININE and hundreds > 1 else words
 
 
-def _below_hundred(number: int, form: Form) -> str:
+def below_hundred(number: int, form: Form) -> str:
+    """0 … 99."""
     if number < len(_UNITS):
         words = _UNITS[number]
     else:
@@ -107,8 +109,8 @@ def _below_hundred(number: int, form: Form) -> str:
 
 
 def _sign_word(sign: str) -> str:
-    if sign in _SIGNS:
-        return _SIGNS[sign]
+    if sign in SIGN_WORDS:
+        return SIGN_WORDS[sign]
     if sign.isascii() and sign.isdigit():
         return _UNITS[int(sign)]
     raise ValueError(f"{sign!r} is not a digit, +, * or #")
