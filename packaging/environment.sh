@@ -61,6 +61,7 @@ installed=yes
     sed -un -e 's/^Collecting \([^ ]*\).*/  \1/p' -e 's/^Installing collected packages.*/  unpacking/p' >&2 || installed=no
 if [ "$installed" = no ]; then
     reason=$(grep -m1 -iE 'No space left|Permission denied' "$log" || grep -E '^ *ERROR' "$log" | tail -n1 || tail -n1 "$log")
+    reason=$(sed -E 's/^ *(ERROR: )?//' <<<"$reason")
     stop "the Python packages could not be installed: ${reason:0:300} (no network? pip's own settings apply; all of it: $PWD/$log)"
 fi
 # Without an extra is a part of with it, so one stamp does not spoil the other.

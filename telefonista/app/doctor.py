@@ -13,6 +13,7 @@ import errno
 import os
 import platform
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -493,10 +494,20 @@ def _journal(patient: _Patient) -> Iterator[Finding]:
         return
     problems = journal.examine(folder)
     for problem in problems:
-        yield _ill("journal", problem, "copy the folder; what can be read is kept by `telefonista.store.journal.mend`")
+        yield _ill(
+            "journal", problem, f"stop the engine, copy the folder, and keep what can be read: {_mending(folder)}"
+        )
     if not problems:
         count = len(journal.segments(folder))
         yield _well("journal", f"{count} segments, every entry can be read")
+
+
+def _mending(folder: Path) -> str:
+    code = (
+        "from pathlib import Path; from telefonista.store.journal import mend; "
+        f"print(*mend(Path({str(folder)!r})), sep=chr(10))"
+    )
+    return shlex.join([sys.executable, "-c", code])
 
 
 def _database(patient: _Patient) -> Iterator[Finding]:
