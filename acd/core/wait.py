@@ -127,7 +127,7 @@ def resume(wait: Wait, *, at: float) -> list[Output]:
     if wait.state is WaitState.OVER:
         return [] if wait.playback is None else [StopPlayback(call=wait.call, playback=wait.playback)]
     if wait.state is WaitState.DUE:
-        return []
+        return [_music(wait)] if wait.music else []
     left_s = max(1.0, wait.next_at - at) if wait.state is WaitState.MUSIC else 1.0
     return [_music(wait), SetTimer(call=wait.call, key=ANNOUNCE_TIMER, token=wait.token, after_s=left_s)]
 

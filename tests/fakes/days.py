@@ -283,6 +283,7 @@ class DayOfGaps(Day):
         return [
             *super()._verbs(),
             (3, self._hears, self.link_goes_down),
+            (4, self._inbox, self.link_breaks_before_anything_is_done),
             (12, lambda: self.house.alive and not self.house.line.up, self.link_comes_up),
             (3, lambda: self.house.alive, self.engine_is_killed),
             (12, lambda: not self.house.alive, self.engine_starts),
@@ -294,6 +295,18 @@ class DayOfGaps(Day):
     def link_goes_down(self, which: int) -> None:
         self.house.link_goes_down()
         self._loses(which)
+
+    def link_breaks_before_anything_is_done(self, which: int) -> None:
+        """What was decided is in the journal, and neither Asterisk nor a timer has heard of it."""
+        self.house.breaks_when_written = True
+        while self._inbox() and self.house.breaks_when_written:
+            self.house.hear_one()
+        if self.house.breaks_when_written:
+            self.house.breaks_when_written = False
+        elif which % 2:
+            self.engine_is_killed(which // 2)
+        else:
+            self.link_goes_down(which // 2)
 
     def link_comes_up(self, _: int) -> None:
         self.house.link_comes_up()
@@ -322,6 +335,10 @@ class DayOfGaps(Day):
 
     def guard_looks(self, _: int) -> None:
         self.house.audit()
+
+    def _inbox(self) -> bool:
+        self.house.pbx.deliver()
+        return self.house.line.up and bool(self.house.inbox)
 
     def _loses(self, which: int) -> None:
         """What was on its way, one time in two."""
@@ -357,10 +374,6 @@ class WildDay(DayOfGaps):
     def _may_be_told_twice(self) -> bool:
         """A channel enters but once; what a look at what is there tells of it as well, comes through `agree`."""
         return self._inbox() and not isinstance(self.house.inbox[0][0], CallArrived)
-
-    def _inbox(self) -> bool:
-        self.house.pbx.deliver()
-        return self.house.line.up and bool(self.house.inbox)
 
 
 def _nth(names: Sequence[str], which: int) -> str:

@@ -144,6 +144,16 @@ class Line:
         return self.node.observed(agents=agents)
 
 
+class _Journal(MemoryJournal):
+    def __init__(self, disk: MemoryDisk, *, written: Callable[[], None]) -> None:
+        super().__init__(disk)
+        self._written = written
+
+    def append(self, batch: Sequence[Entry]) -> None:
+        super().append(batch)
+        self._written()
+
+
 class House:
     """`make_rooms` builds what a start of the engine builds."""
 
@@ -161,6 +171,8 @@ class House:
         self.disk = MemoryDisk()
         self.inbox: deque[tuple[Event, float]] = deque()
         self.to_keep: list[KeepRecording] = []
+        self.breaks_when_written = False
+        """The link breaks after the next batch is in the journal and before anything of it is carried out."""
         self.on_append: Callable[[Sequence[Entry]], None] = lambda batch: None
         self.pbx = FakePbx(
             sink=lambda event, at: self.inbox.append((event, at)),
@@ -182,7 +194,7 @@ class House:
         rooms = self.make_rooms()
         self.rooms = rooms
         self.line = Line(self.pbx, told=self._told)
-        self.journal = MemoryJournal(self.disk)
+        self.journal = _Journal(self.disk, written=self._written)
         self.engine = Engine(
             calls=rooms.calls,
             agents=rooms.agents,
@@ -197,6 +209,11 @@ class House:
         self.engine.attach(self.line)
         self.engine.listen(lambda batch: self.on_append(batch))
         self.alive = True
+
+    def _written(self) -> None:
+        if self.breaks_when_written:
+            self.breaks_when_written = False
+            self.line.up = False
 
     def _told(self, event: Event) -> None:
         self.inbox.append((event, self.clock.now()))

@@ -6,8 +6,8 @@ import pytest
 
 from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, CallState, begin, shown_number
 from telefonista.kernel.commands import (
-    AnyCommand,
     Answer,
+    AnyCommand,
     CancelTimer,
     Connect,
     Disconnect,
