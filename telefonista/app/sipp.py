@@ -364,7 +364,7 @@ class SippCitizens:
         """Let everybody who is still there hang up, then end sipp."""
         for timer in (*self._presses, *self._patience.values()):
             timer.cancel()
-        stopped_at, told = time.time(), set[str]()
+        stopped_at, told = time.time(), set(self._leaving)
 
         def left() -> bool:
             here = [number for number in self._plans if self._is_here(number, at=stopped_at)]

@@ -167,6 +167,7 @@ async def test_agent_in_wrap_up_is_left_in_peace_by_the_engine_that_comes_back(o
     first = await house.citizens(CitizenPlan(number=TALKS, presses=KEY_1))
     await first.wait()
     await house.until_presence("wrap_up", agent="101")
+    await until(lambda: agent.talking_with is None, "101 has hung up")
     ended_at = agent.calls[0].ended_at
     assert ended_at is not None
     waiting = await house.citizens(CitizenPlan(number=FIRST, presses=KEY_1))

@@ -26,7 +26,7 @@ async def test_interrupt_ends_every_call_and_every_process_and_the_next_start_is
     await house.until_state("in_flow", number=CHOOSES)
     began = time.monotonic()
     assert await house.stop_engine() == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 15
     for seen in (*await citizens.wait(), *await others.wait()):
         assert seen.ended_by is EndedBy.SYSTEM
     await house.everybody_leaves()
@@ -34,7 +34,7 @@ async def test_interrupt_ends_every_call_and_every_process_and_the_next_start_is
     rows = {row["caller"]: row["end_reason"] for row in await house.calls()}
     assert rows == {TALKS: "shut_down", WAITS: "shut_down", CHOOSES: "shut_down"}
 
-    assert await house.start_engine() < 8
+    assert await house.start_engine() < 15
     later = await house.citizens(CitizenPlan(number="099463053", stays_s=0.5))
     (seen,) = await later.wait()
     assert seen.status == 200
