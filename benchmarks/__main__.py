@@ -5,21 +5,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import calls, free
-from benchmarks.house import HouseFailed, open_house
+import structlog
+
+from benchmarks import ari, calls, free
+from benchmarks.house import HouseFailed, open_asterisk, open_house
 from benchmarks.machine import Machine
 from benchmarks.phones import PhonesFailed
 from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free")
+PARTS = ("calls", "rate", "free", "ari")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -48,7 +51,13 @@ async def _rate(*, quick: bool) -> tuple[str, list[Section]]:
         return await house.asterisk("core show version"), [section]
 
 
-_RUN = {"calls": _calls, "rate": _rate, "free": _free}
+async def _ari(*, quick: bool) -> tuple[str, list[Section]]:
+    async with open_asterisk(listeners=ari.LISTENERS) as (house, plan):
+        section = await ari.measure(house, plan=plan, rounds=1 if quick else 3, batches=400 if quick else 800)
+        return await house.asterisk("core show version"), [section]
+
+
+_RUN = {"ari": _ari, "calls": _calls, "rate": _rate, "free": _free}
 
 
 async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
@@ -86,6 +95,11 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds: whether it works, not how well")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also put the table between the marks of this page")
     asked = parser.parse_args(arguments)
+    # The link tells that it is up and down; here it is so on purpose, and standard output is the table's.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     machine = Machine.this()
     sections: list[Section] = []
     asterisk = ""

@@ -97,21 +97,20 @@ class House:
         # Accounts that the engine does not know, so that it hears nothing of the peer's calls and costs it nothing.
         self._peer_agents = [str(first * 20 + index) for index in range(agents)]
         self._engine: asyncio.subprocess.Process | None = None
-        self._asterisk: AsteriskProcess
-        self.sip_port: int
-        self.agents: Agents
+        self._process: AsteriskProcess | None = None
+        self._telephones: Agents | None = None
+        self.sip_port, self._engine_port, self.http_port = free_tcp_ports(3)
+        """Where telephones reach Asterisk, where the engine answers, and Asterisk's own HTTP server, if it has one."""
         self.citizens = Citizens(toolbox.sipp, folder=folder / "people")
         self._talk = talk
         self.listeners = dict(zip(listeners, free_tcp_ports(len(listeners)), strict=True))
         """Ports that Asterisk dials besides the engine's, by the name of the application."""
-        self.http_port = free_tcp_ports(1)[0]
-        """Asterisk's own HTTP server, for clients that dial it."""
 
     async def open(self) -> None:
         """Write everything, start Asterisk, the engine and the agents' telephones."""
         plan = await self.open_asterisk()
         await self.start_engine()
-        self.agents = Agents(
+        self._telephones = Agents(
             self._toolbox.sipp,
             accounts={account.agent: account.secret for account in plan.agents},
             folder=self.home.folder / "people",
@@ -124,21 +123,30 @@ class House:
         """Write everything and start Asterisk alone."""
         self.home.make()
         compose_music(self.home.music / "espera.wav")
-        self.sip_port, http_port = free_tcp_ports(2)
-        self._write_config(http_port)
+        self._write_config()
         plan = self._write_asterisk()
-        self._asterisk = AsteriskProcess(self._toolbox.asterisk, plan=plan)
-        self._asterisk.start()
+        self._process = AsteriskProcess(self._toolbox.asterisk, plan=plan)
+        self._process.start()
         await self._asterisk.wait_ready()
         return plan
 
     async def close(self) -> None:
         """Stop everything, whatever state it is in."""
-        with contextlib.suppress(AttributeError):
-            await self.agents.stop()
+        if self._telephones is not None:
+            await self._telephones.stop()
         await self.stop_engine()
-        with contextlib.suppress(AttributeError):
-            await self._asterisk.stop()
+        if self._process is not None:
+            await self._process.stop()
+
+    @property
+    def agents(self) -> Agents:
+        assert self._telephones is not None, "this house was opened without people"
+        return self._telephones
+
+    @property
+    def _asterisk(self) -> AsteriskProcess:
+        assert self._process is not None, "this house is not open"
+        return self._process
 
     async def start_engine(self) -> None:
         """`telefonista run`, until it takes calls. Raises `HouseFailed`."""
@@ -226,14 +234,14 @@ class House:
     async def _everybody_is_ready(self) -> bool:
         return all(agent["presence"] == "ready" for agent in (await self.status())["agents"])
 
-    def _write_config(self, http_port: int) -> None:
+    def _write_config(self) -> None:
         (self.home.flows / "medido.yaml").write_text(FLOW, encoding="utf-8")
         names = ("tramites", "general")
         config = {
             "node": f"b{self.sip_port}",
             "own_asterisk": False,
             "sip_port": self.sip_port,
-            "http_port": http_port,
+            "http_port": self._engine_port,
             "lines": [{"name": "0800-info", "numbers": [Way.ENGINE.value], "flow": "medido"}],
             # As the peer's queue: no pause after a call, and announcements too rare to be heard here.
             "queues": [{"name": name, "wrap_up_s": 0.0, "announce_every_s": 600.0} for name in names],

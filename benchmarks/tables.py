@@ -45,6 +45,8 @@ def spread(values: Sequence[float], *, unit: str = "", digits: int = 1) -> str:
     """`median unit (least-greatest, n)`."""
     if not values:
         return "none"
+    if len(values) == 1:
+        return f"{values[0]:.{digits}f}{unit}"
     middle, least, most = statistics.median(values), min(values), max(values)
     return f"{middle:.{digits}f}{unit} ({least:.{digits}f}-{most:.{digits}f}, n={len(values)})"
 
