@@ -18,7 +18,7 @@ from telefonista.kernel.events import (
     VisitOutcome,
 )
 from telefonista.kernel.ids import AgentId, CallId, QueueName, agent_leg, citizen_leg, offer_id, visit_id
-from telefonista.kernel.machine import Impossible
+from telefonista.kernel.machine import Impossible, Output
 
 CALL = CallId("tf1-1700000000.1")
 ANA = AgentId("101")
@@ -38,7 +38,8 @@ def ended(outcome: VisitOutcome, agent: AgentId | None = None) -> VisitEnded:
 
 
 def meet(*events: Event) -> tuple[Visit, list[object]]:
-    visit, outputs = WAITING, []
+    visit = WAITING
+    outputs: list[Output] = []
     for event in events:
         visit, outputs = MACHINE.step(visit, event, at=20.0)
     return visit, list(outputs)

@@ -15,7 +15,7 @@ from telefonista.kernel.events import (
     WaitBegan,
 )
 from telefonista.kernel.ids import CallId, PlaybackId, QueueName, citizen_leg, playback_id, visit_id
-from telefonista.kernel.machine import Impossible
+from telefonista.kernel.machine import Impossible, Output
 
 CALL = CallId("tf1-1700000000.1")
 LEG = citizen_leg(CALL)
@@ -45,7 +45,8 @@ def fired(token: int, key: str = ANNOUNCE_TIMER) -> TimerFired:
 
 def meet(*events: Event) -> tuple[Wait, list[object]]:
     """The last of what came of these, a second apart."""
-    wait, outputs = DUE, []
+    wait = DUE
+    outputs: list[Output] = []
     for at, event in enumerate(events, start=100):
         wait, outputs = MACHINE.step(wait, event, at=float(at))
     return wait, list(outputs)

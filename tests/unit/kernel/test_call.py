@@ -1,6 +1,6 @@
 """One call, from arrival until nothing of it is left: what each leg's fate means, and who is hung up when."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -123,6 +123,17 @@ class Story:
         return self.talking().happens(gone(FIRST))
 
 
+def story_of(where: str) -> Story:
+    tell: dict[str, Callable[[], Story]] = {
+        "in the flow": Story,
+        "waiting": lambda: Story().handed_off(),
+        "ringing": lambda: Story().rung(),
+        "talking": lambda: Story().talking(),
+        "clearing": lambda: Story().clearing(),
+    }
+    return tell[where]()
+
+
 def gone(leg: LegId, *, cause: int = 16, lost: bool = False) -> LegEnded:
     return LegEnded(call=CALL, leg=leg, cause=cause, lost=lost)
 
@@ -138,7 +149,7 @@ def over(reason: EndReason, *, cause: int = 16) -> list[Event]:
 def test_call_that_arrives_is_answered() -> None:
     story = Story()
     assert story.outputs == [Answer(call=CALL, leg=CITIZEN)]
-    assert (story.call.state, story.call.arrived_at, story.call.legs) == (CallState.IN_FLOW, 10.0, {CITIZEN})
+    assert (story.call.state, story.call.arrived_at, story.call.legs) == (CallState.IN_FLOW, 10.0, frozenset({CITIZEN}))
 
 
 def test_offer_rings_the_agents_phone_with_the_citizens_number_for_as_long_as_the_queue_says() -> None:
@@ -189,7 +200,7 @@ def test_how_an_agents_phone_ended_says_what_became_of_the_offer(cause: int, ran
         story.happens(LegRang(call=CALL, leg=FIRST))
     story.happens(gone(FIRST, cause=cause))
     assert story.decisions == [offer_over(outcome)]
-    assert (story.call.state, story.call.legs) == (CallState.WAITING, {CITIZEN})
+    assert (story.call.state, story.call.legs) == (CallState.WAITING, frozenset({CITIZEN}))
 
 
 def test_phone_that_vanished_with_the_gap_is_a_lost_offer() -> None:
@@ -205,13 +216,7 @@ def test_citizen_keeps_waiting_and_is_offered_to_the_next_agent_on_another_leg()
 
 @pytest.mark.parametrize("where", ["in the flow", "waiting", "ringing", "talking", "clearing"])
 def test_phone_picked_up_when_nobody_asks_for_it_is_hung_up(where: str) -> None:
-    story = {
-        "in the flow": Story,
-        "waiting": lambda: Story().handed_off(),
-        "ringing": lambda: Story().rung(),
-        "talking": lambda: Story().talking(),
-        "clearing": lambda: Story().clearing(),
-    }[where]()
+    story = story_of(where)
     assert story.happens(LegAnswered(call=CALL, leg=SECOND)).outputs == [HangUp(call=CALL, leg=SECOND)]
 
 
@@ -222,7 +227,7 @@ def test_talking_agent_told_of_twice_is_connected_again_and_not_hung_up() -> Non
 
 @pytest.mark.parametrize("where", ["in the flow", "waiting"])
 def test_citizen_who_hangs_up_alone_ends_the_call_at_once(where: str) -> None:
-    story = Story() if where == "in the flow" else Story().handed_off()
+    story = story_of(where)
     story.happens(gone(CITIZEN, cause=16))
     assert story.decisions == over(EndReason.CITIZEN_HUNG_UP)
     assert story.commands == [CancelTimer(call=CALL, key=CLEARING_TIMER)]
@@ -255,7 +260,7 @@ def test_leg_that_vanished_while_talking_is_nobodys_hanging_up() -> None:
 
 @pytest.mark.parametrize("where", ["in the flow", "ringing", "talking"])
 def test_end_of_a_leg_that_no_longer_matters_changes_nothing_else(where: str) -> None:
-    story = {"in the flow": Story, "ringing": lambda: Story().rung(), "talking": lambda: Story().talking()}[where]()
+    story = story_of(where)
     before = story.call
     assert story.happens(gone(SECOND)).outputs == []
     assert story.call == before

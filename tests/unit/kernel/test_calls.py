@@ -7,10 +7,10 @@ from telefonista.kernel.calls import Calls
 from telefonista.kernel.commands import Answer, HangUp, SetTimer
 from telefonista.kernel.events import (
     CallArrived,
-    CallEvent,
     CallStopped,
     ConversationStarted,
     Entry,
+    Event,
     HandedOff,
     LegEnded,
     OfferMade,
@@ -47,7 +47,7 @@ def arrived(call: CallId = CALL) -> CallArrived:
     return CallArrived(call=call, line=LineName("0800-info"), dialled="4636", route=RouteName("red"), caller="099")
 
 
-def room(*events: CallEvent) -> Calls:
+def room(*events: Event) -> Calls:
     calls = Calls()
     for seq, event in enumerate(events, start=1):
         calls.handle(Entry(seq=seq, at=5.0, event=event))
@@ -76,7 +76,7 @@ def test_call_that_is_forgotten_is_gone_and_may_be_forgotten_twice() -> None:
 
 @pytest.mark.parametrize("events", [(), (HANDED_OFF,), (HANDED_OFF, OFFERED), (HANDED_OFF, OFFERED, CONNECTED)])
 def test_call_that_goes_on_after_a_gap_is_answered_again_for_that_may_never_have_been_carried_out(
-    events: tuple[CallEvent, ...],
+    events: tuple[Event, ...],
 ) -> None:
     assert room(arrived(), *events).resume(CALL, at=50.0) == [Answer(call=CALL, leg=CITIZEN)]
 

@@ -95,8 +95,15 @@ def test_decisions_are_events_in_their_turn_and_commands_wait_for_the_journal() 
 
 def test_each_room_hears_what_it_consumes_in_the_order_of_the_rooms() -> None:
     said: list[str] = []
-    first = Parrot({DigitPressed: lambda event: said.append("first") or ()})
-    second = Parrot({DigitPressed: lambda event: said.append("second") or ()})
+
+    def says(name: str) -> Says:
+        def say(event: Event) -> Sequence[Output]:
+            said.append(name)
+            return ()
+
+        return say
+
+    first, second = Parrot({DigitPressed: says("first")}), Parrot({DigitPressed: says("second")})
     deaf = Parrot({HandedOff: always()})
     run(house(first, deaf, second), PRESSED)
     assert (said, deaf.heard) == (["first", "second"], [])

@@ -16,7 +16,7 @@ from telefonista.kernel.events import (
     TimerFired,
 )
 from telefonista.kernel.ids import AgentId, CallId, citizen_leg, recording_id
-from telefonista.kernel.machine import Impossible
+from telefonista.kernel.machine import Impossible, Output
 
 CALL = CallId("tf1-1700000000.1")
 NAME = recording_id(CALL, n=1)
@@ -30,7 +30,8 @@ FAILED = RecordingFailed(call=CALL, recording=NAME, why="no sound")
 
 
 def meet(*events: Event) -> tuple[RecordingState, list[object]]:
-    recording, outputs = Recording(call=CALL, recording=NAME), []
+    recording = Recording(call=CALL, recording=NAME)
+    outputs: list[Output] = []
     for event in events:
         recording, outputs = MACHINE.step(recording, event, at=5.0)
     return recording.state, list(outputs)
