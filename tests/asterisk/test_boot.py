@@ -460,7 +460,7 @@ async def test_an_agents_telephone_cannot_pretend_to_be_somebody_else(
         assert await played(agent)
     (start,) = engine.of_type("StasisStart")
     assert start["args"] == ["0800-info", "4636", "interno"]
-    assert start["channel"]["caller"] == {"name": "Mesa de trámites", "number": "101"}
+    assert start["channel"]["caller"] == {"name": "", "number": "101"}
 
 
 async def test_a_number_that_is_no_lines_is_refused(plan: AsteriskPlan, toolbox: Toolbox, tmp_path: Path) -> None:
