@@ -37,7 +37,7 @@ async def _calls(*, quick: bool) -> tuple[str, list[Section]]:
         return await house.asterisk("core show version"), [
             await calls.measure_cost(
                 house,
-                rounds=2 if quick else 6,
+                rounds=2 if quick else 5,
                 calls=40 if quick else 100,
                 calls_per_s=8.0,
                 idle_s=4.0 if quick else 10.0,

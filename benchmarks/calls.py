@@ -61,10 +61,11 @@ class Used:
 
 def look(house: House) -> Used:
     """What has been used until now, in all."""
+    engine = house.engine_pid
     return Used(
         asterisk_s=cpu_s(house.asterisk_pid),
-        engine_s=cpu_s(house.engine_pid),
-        engine_first_thread_s=first_thread_cpu_s(house.engine_pid),
+        engine_s=0.0 if engine is None else cpu_s(engine),
+        engine_first_thread_s=0.0 if engine is None else first_thread_cpu_s(engine),
         worker_s=house.worker_cpu_s(),
         telephones_s=house.agents.cpu_s,
         machine_s=machine_cpu_s(),
@@ -85,6 +86,7 @@ class Load:
 async def turn(house: House, way: Way, *, calls: int, calls_per_s: float, idle: Used) -> Load:
     """So many calls, this way, at this rate."""
     await house.take_turns(way)
+    await asyncio.sleep(SETTLE_S)
     before = look(house)
     seen = await house.citizens.round(
         dialled=way.value, sip_port=house.sip_port, calls=calls, calls_per_s=calls_per_s, patience_s=PATIENCE_S
@@ -107,6 +109,7 @@ async def measure_cost(house: House, *, rounds: int, calls: int, calls_per_s: fl
     idles: dict[Way, Used] = {}
     for way in Way:
         await house.take_turns(way)
+        await asyncio.sleep(SETTLE_S)
         before = look(house)
         await asyncio.sleep(idle_s)
         idles[way] = look(house).since(before)
@@ -123,8 +126,8 @@ async def measure_cost(house: House, *, rounds: int, calls: int, calls_per_s: fl
             "Processor time per completed call, threads and ended threads included, idle use taken off. The worker is "
             "the process that joins both directions of a recording into one file, hashes and measures it; the "
             "dialplan's MixMonitor mixes while it records.",
-            "CDR (core and cdr_csv) runs during the dialplan's turns only: there it is the record, for the engine the "
-            "journal and the store are.",
+            "During the dialplan's turns CDR (core and cdr_csv) runs, which is its record, and the engine does not, for "
+            "its connections alone would cost. During the engine's turns its journal and its store are the record.",
         ],
     )
 

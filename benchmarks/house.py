@@ -42,6 +42,7 @@ CHECKOUT = Path(telefonista.__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-c", "from telefonista.app.cli import main; main()")
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
+WARM_UP_CALLS = 8
 _LOOK_EVERY_S = 0.1
 
 MENU = "Para trámites, marque uno. Para hablar con una persona, marque cero."
@@ -184,9 +185,9 @@ class House:
             await engine.wait()
 
     @property
-    def engine_pid(self) -> int:
-        assert self._engine is not None
-        return self._engine.pid
+    def engine_pid(self) -> int | None:
+        """The engine's process; None while the dialplan has its turn."""
+        return None if self._engine is None else self._engine.pid
 
     @property
     def asterisk_pid(self) -> int:
@@ -198,19 +199,31 @@ class House:
     def worker_cpu_s(self) -> float:
         """Processor time of the processes that the engine started: the worker that joins recordings."""
         used_s = 0.0
-        for pid in children(self.engine_pid):
+        for pid in children(self.engine_pid) if self.engine_pid is not None else []:
             with contextlib.suppress(OSError):
                 used_s += cpu_s(pid)
         return used_s
 
     async def take_turns(self, way: Way) -> None:
-        """Let this way have the next calls: CDR runs for the dialplan, whose record it is, and not for the engine."""
+        """Let this way have the next calls, and be all that there is for them.
+
+        For the dialplan CDR runs, which is its record, and the engine is stopped: its connections alone make Asterisk
+        describe every event. The engine is started anew and has taken a few calls when this returns."""
         _write_cdr(self.home.folder / "asterisk" / "etc", enable=way is Way.DIALPLAN)
         await self._asterisk.rx("module reload cdr")
-        status = await self._asterisk.rx("cdr show status")
+        status = " ".join((await self._asterisk.rx("cdr show status")).split())
         expected = "Enabled" if way is Way.DIALPLAN else "Disabled"
-        if f"Logging: {expected}" not in " ".join(status.split()):
-            raise HouseFailed(f"CDR is not {expected.lower()}: {' '.join(status.split())[:200]}")
+        if f"Logging: {expected}" not in status:
+            raise HouseFailed(f"CDR is not {expected.lower()}: {status[:200]}")
+        if way is Way.DIALPLAN:
+            await self.stop_engine()
+        elif self._engine is None:
+            await self.start_engine()
+            await until(self._everybody_is_ready, "all agents are ready", READY_TIMEOUT_S)
+        await self.citizens.round(
+            dialled=way.value, sip_port=self.sip_port, calls=WARM_UP_CALLS, calls_per_s=4.0, patience_s=READY_TIMEOUT_S
+        )
+        await self.quiet()
 
     async def status(self) -> dict[str, Any]:
         """What the engine says is happening."""
@@ -225,9 +238,11 @@ class House:
         """Wait until nobody telephones and everything has been written. Raises TimeoutError."""
 
         async def nobody() -> bool:
-            status = await self.status()
-            channels = await self._asterisk.rx("core show channels count")
-            return not status["calls"] and status["projection"]["lag"] == 0 and "0 active channels" in channels
+            if self._engine is not None:
+                status = await self.status()
+                if status["calls"] or status["projection"]["lag"]:
+                    return False
+            return "0 active channels" in await self._asterisk.rx("core show channels count")
 
         await until(nobody, "nobody telephones any more", READY_TIMEOUT_S)
 
