@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from agents import Member
 from ivr import Flow, read_flow
 from ivr.core.speaking import position_pieces
 from telefonista.app.engine import Engine
-from telefonista.kernel.commands import AnyCommand, PbxCommand, Prompt
+from telefonista.kernel.commands import AnyCommand, CancelTimer, PbxCommand, Prompt, SetAgentTimer, SetTimer
 from telefonista.kernel.events import (
     AgentTimerFired,
     CallArrived,
@@ -83,6 +84,8 @@ LINE = LineName("0800-info")
 QUEUES = ("general", "tramites", "impuestos", "vacunacion")
 FLOWS = Path(__file__).parent / "flows"
 KILLED, LINK_DOWN, LINK_UP = "!! the engine is killed and starts again", "!! the link is down", "!! the link is up"
+LENIENCE_S = 0.05
+"""An entry's time is when it was told or taken, a moment after or before the timer was set."""
 AGREEING_S = 0.25
 """Entries so soon after the link came up may be part of the agreement, each with a time of its own."""
 
@@ -98,8 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     announce_every_s: float
 
     def flows(self) -> Mapping[LineName, Flow]:
-        path = FLOWS / f"{self.flow}.yaml"
-        return {LINE: read_flow(path.read_text(encoding="utf-8"), file=path.name)}
+        return {LINE: _flow(f"{self.flow}.yaml")}
 
     def policies(self) -> list[QueuePolicy]:
         return [
@@ -116,6 +118,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def members(self) -> list[Member]:
         queues = tuple(QueueName(queue) for queue in QUEUES)
         return [Member(agent=AgentId(agent), name=f"Posición {agent}", queues=queues) for agent in self.agents]
+
+    def rooms(self) -> Rooms:
+        return SpeakingRooms(flows=self.flows(), policies=self.policies(), members=self.members())
+
+
+@cache
+def _flow(file: str) -> Flow:
+    return read_flow((FLOWS / file).read_text(encoding="utf-8"), file=file)
 
 
 class Scenario(msgspec.Struct, kw_only=True):
@@ -225,14 +235,13 @@ class Player:
         self.clock = Ticks()
         self._ahead = deque(steps(scenario.lines))
         self._now = 0.0
+        self._due: dict[tuple[str, str], tuple[int, float]] = {}
         self.clock.tell = lambda: self._now
         self._start()
 
     def _start(self) -> None:
-        settings = self.scenario.settings
-        self.rooms = rooms = SpeakingRooms(
-            flows=settings.flows(), policies=settings.policies(), members=settings.members()
-        )
+        self._due.clear()
+        self.rooms = rooms = self.scenario.settings.rooms()
         self.wire = Wire()
         self.engine = Told(
             calls=rooms.calls,
@@ -251,15 +260,38 @@ class Player:
     def _carried_out(self, command: AnyCommand) -> None:
         dropped = "dropped: " if isinstance(command, PbxCommand) and not self.wire.up else ""
         self.written.append(f"    {dropped}{in_words(command)}")
+        if isinstance(command, SetTimer | SetAgentTimer):
+            owner = command.call if isinstance(command, SetTimer) else command.agent
+            self._due[owner, command.key] = (command.token, self.clock.now() + command.after_s)
+        elif isinstance(command, CancelTimer):
+            self._due.pop((command.call, command.key), None)
 
     def play(self) -> None:
-        while self._ahead:
-            step = self._ahead.popleft()
-            if isinstance(step, str):
-                self._told(step)
-            elif type(step[0].event) in TOLD:
-                self._now = step[-1].at
-                self.engine.receive(step[0].event, step[0].at)
+        while self.step():
+            pass
+
+    def step(self) -> bool:
+        """One batch or one `!!` line; whether there was one."""
+        if not self._ahead:
+            return False
+        step = self._ahead.popleft()
+        if isinstance(step, str):
+            self._told(step)
+        elif type(step[0].event) in TOLD:
+            self._now = step[-1].at
+            self._look_at_timer(step[0])
+            self.engine.receive(step[0].event, step[0].at)
+        return True
+
+    def _look_at_timer(self, entry: Entry) -> None:
+        event = entry.event
+        if isinstance(event, TimerFired | AgentTimerFired):
+            owner = event.call if isinstance(event, TimerFired) else event.agent
+            token, due = self._due.pop((owner, event.key), (None, 0.0))
+            if token != event.token:
+                self.written.append("    a timer fires that was not set")
+            elif entry.at < due - LENIENCE_S:
+                self.written.append(f"    a timer fires {due - entry.at:.3f} s early")
 
     def _told(self, line: str) -> None:
         self.written.append(line)
