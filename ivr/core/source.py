@@ -121,9 +121,9 @@ def _tree(text: str) -> Tree:
 
 def _refuse_marks(event: Any, *, line: int, column: int) -> None:
     if event.anchor is not None:
-        raise _Stop(f"{shown(f'&{event.anchor}')}: names for parts are not used in flows", line=line, column=column)
+        raise _Stop(f"{shown(f'&{event.anchor}')}: names for parts are not used here", line=line, column=column)
     if event.tag is not None:
-        raise _Stop(f"{shown(event.tag)}: types are not used in flows", line=line, column=column)
+        raise _Stop(f"{shown(event.tag)}: types are not used here", line=line, column=column)
 
 
 def _closed(part: _Open) -> Tree:

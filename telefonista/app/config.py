@@ -4,22 +4,21 @@ In: YAML. Out: a frozen `Config`, or `ConfigInvalid`, whose message has one line
 and the nearest thing that would be right. Secrets do not stand here; they are made at the first run and kept apart.
 """
 
-import difflib
 import inspect
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from acd import QueuePolicy
+from ivr.core.problems import Findings, shown, suggestion
+from ivr.core.source import Row, Table, Tree, Word, read_source
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import QueueName
 
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - named so that it can be recognised; nothing binds to it unless configured
-LARGEST_FILE = 1_000_000
-"""Characters; a larger file is a mistake."""
 
 
 def _name(value: str) -> str:
@@ -41,6 +40,8 @@ def _agent_id(value: str) -> str:
         raise ValueError("an agent's number has 2 to 8 digits")
     return value
 
+
+_Where = tuple[int | str, ...]
 
 Name = Annotated[str, AfterValidator(_name)]
 Dialled = Annotated[str, AfterValidator(_dialled)]
@@ -127,27 +128,6 @@ class Config(_Strict):
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
     routes: tuple[RouteConfig, ...] = (RouteConfig(name="ciudadanos", addresses=("127.0.0.1",)),)
 
-    @model_validator(mode="after")
-    def _names_agree(self) -> "Config":
-        for what, names in (
-            ("line", [line.name for line in self.lines]),
-            ("queue", [queue.name for queue in self.queues]),
-            ("agent", [agent.id for agent in self.agents]),
-            ("route", [route.name for route in self.routes]),
-            ("dialled number", [number for line in self.lines for number in line.numbers]),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"the {what} {twice[0]} stands here twice")
-        queues = [queue.name for queue in self.queues]
-        for agent in self.agents:
-            for queue in agent.queues:
-                if queue not in queues:
-                    raise ValueError(
-                        f"agent {agent.id} is in the queue {queue!r}, which is not there{_nearest(queue, queues)}"
-                    )
-        return self
-
 
 class ConfigInvalid(Exception):
     """One line per problem: `file:line: what is wrong`."""
@@ -164,48 +144,80 @@ def read_config(path: Path) -> Config:
 
 def parse_config(text: str, *, file: str) -> Config:
     """The configuration that a text holds; `file` names it in the problems. Raises `ConfigInvalid`."""
-    if len(text) > LARGEST_FILE:
-        raise ConfigInvalid(f"{file}:1: larger than {LARGEST_FILE} characters")
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
-        raise ConfigInvalid(f"{file}:{line}: not YAML: {error.problem}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigInvalid(f"{file}:1: not YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(raw, dict) or node is None:
-        raise ConfigInvalid(f"{file}:1: expected settings like `node: tf1`")
-    twice = _repeated_keys(node)
-    if twice:
-        raise ConfigInvalid("\n".join(f"{file}:{line}: {key!r} stands here twice" for key, line in twice))
-    try:
-        return Config.model_validate(raw)
-    except ValidationError as error:
-        problems = [
-            f"{file}:{_line_of(node, problem['loc'])}: {_words(problem['loc'], problem)}" for problem in error.errors()
-        ]
-        raise ConfigInvalid("\n".join(problems)) from error
+    findings = Findings(file)
+    tree = read_source(text, findings=findings)
+    if tree is not None and not isinstance(tree, Table):
+        findings.add("expected settings like `node: tf1`", line=tree.line)
+    if isinstance(tree, Table) and not findings.problems:
+        plain = _plain(tree, findings=findings)
+        if not findings.problems:
+            try:
+                config = Config.model_validate(plain)
+            except ValidationError as error:
+                for problem in error.errors():
+                    findings.add(_words(problem["loc"], problem), line=_line_of(tree, problem["loc"]))
+            else:
+                for where, text in _disagreements(config):
+                    findings.add(text, line=_line_of(tree, where))
+                if not findings.problems:
+                    return config
+    raise ConfigInvalid("\n".join(f"{file}:{problem.line}: {problem.text}" for problem in findings.problems))
 
 
-def _words(where: tuple[int | str, ...], problem: Any) -> str:
+def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
+    """Names that stand twice, and names of what is not there, each with its place."""
+    numbers = [
+        (("lines", n, "numbers", m), number)
+        for n, line in enumerate(config.lines)
+        for m, number in enumerate(line.numbers)
+    ]
+    named: dict[str, list[tuple[_Where, str]]] = {
+        "line": [(("lines", n, "name"), line.name) for n, line in enumerate(config.lines)],
+        "number": [*numbers],
+        "queue": [(("queues", n, "name"), queue.name) for n, queue in enumerate(config.queues)],
+        "agent": [(("agents", n, "id"), agent.id) for n, agent in enumerate(config.agents)],
+        "route": [(("routes", n, "name"), route.name) for n, route in enumerate(config.routes)],
+    }
+    for what, places in named.items():
+        seen: set[str] = set()
+        for where, name in places:
+            if name in seen:
+                yield where, f"the {what} {shown(name)} stands here twice"
+            seen.add(name)
+    queues = [queue.name for queue in config.queues]
+    for n, agent in enumerate(config.agents):
+        for m, queue in enumerate(agent.queues):
+            if queue not in queues:
+                yield ("agents", n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
+
+
+def _plain(tree: Tree, *, findings: Findings) -> Any:
+    """The words without their places; what is a number is for the model to say."""
+    if isinstance(tree, Word):
+        return tree.text
+    if isinstance(tree, Row):
+        return [_plain(item, findings=findings) for item in tree.items]
+    plain: dict[str, Any] = {}
+    for key, value in tree.entries:
+        if key.text in plain:
+            findings.add(f"{shown(key.text)} stands here twice", line=key.line, column=key.column)
+        plain[key.text] = _plain(value, findings=findings)
+    return plain
+
+
+def _words(where: _Where, problem: Any) -> str:
     place = ".".join(str(part) for part in where)
     if problem["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])
-        return f"unknown setting {str(where[-1])!r}{_nearest(str(where[-1]), known)}"
+        return f"unknown setting {shown(str(where[-1]))}{suggestion(str(where[-1]), known=known)}"
     if problem["type"] == "missing":
         return f"{place} is missing"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    shown = f", not {problem['input']!r}" if isinstance(problem["input"], str | int | float | bool) else ""
-    return f"{place}: {message}{shown}" if place else message
+    given = f", not {shown(problem['input'])}" if isinstance(problem["input"], str) else ""
+    return f"{place}: {message}{given}" if place else message
 
 
-def _nearest(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are: {', '.join(known)}" if known else ""
-
-
-def _known_keys(where: tuple[int | str, ...]) -> list[str]:
+def _known_keys(where: _Where) -> list[str]:
     """The settings that the model at this place has."""
     model: Any = Config
     for part in where:
@@ -221,34 +233,19 @@ def _model_in(annotation: Any) -> Any:
     return next((found for part in typing.get_args(annotation) if (found := _model_in(part)) is not None), None)
 
 
-def _line_of(node: yaml.Node, where: tuple[int | str, ...]) -> int:
+def _line_of(tree: Tree, where: _Where) -> int:
     """The line (from 1) where the value at `where` stands, or that of the nearest thing around it."""
-    line = node.start_mark.line + 1
+    line = tree.line
     for part in where:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(part)]
-            if not found:
+        if isinstance(tree, Table):
+            found = next(((key, value) for key, value in tree.entries if key.text == part), None)
+            if found is None:
                 return line
-            line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
+            line, tree = found[0].line, found[1]
+        elif isinstance(tree, Row) and isinstance(part, int) and part < len(tree.items):
+            tree = tree.items[part]
+            line = tree.line
     return line
-
-
-def _repeated_keys(node: yaml.Node) -> list[tuple[str, int]]:
-    if isinstance(node, yaml.SequenceNode):
-        return [found for child in node.value for found in _repeated_keys(child)]
-    if not isinstance(node, yaml.MappingNode):
-        return []
-    seen: set[str] = set()
-    repeated: list[tuple[str, int]] = []
-    for key, value in node.value:
-        if str(key.value) in seen:
-            repeated.append((str(key.value), key.start_mark.line + 1))
-        seen.add(str(key.value))
-        repeated += _repeated_keys(value)
-    return repeated
 
 
 SAMPLE = """\
