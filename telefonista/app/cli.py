@@ -15,7 +15,7 @@ import structlog
 import typer
 from rich.console import Console
 
-from telefonista.app import client, reports
+from telefonista.app import client, flow_cli, reports
 from telefonista.app.config import ConfigInvalid, read_config
 from telefonista.app.home import Home
 from telefonista.app.names import NameTaken, check_names
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Telephony engine of a citizen contact centre.",
 )
+app.add_typer(flow_cli.app, name="flow")
 _out = Console()
 _err = Console(stderr=True)
 

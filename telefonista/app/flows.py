@@ -7,7 +7,7 @@ from telefonista.app.config import Config, ConfigInvalid
 from telefonista.app.home import Home
 from telefonista.kernel.ids import LineName, QueueName
 
-SAMPLES = ("0800-info",)
+SAMPLES = ("0800-info", "santa-fe")
 
 
 def read_flows(home: Home, config: Config) -> Mapping[LineName, Flow]:

@@ -1,0 +1,110 @@
+"""A flow walked through without a telephone: the very session that serves citizens, with sound and time made up.
+
+In: a flow, a moment, and what the citizen does. Out: what is said, what happens, and how it ends. No sound is made and
+no clock is read: a sound ends when the citizen has listened, a wait when the citizen waits. Must never import another
+room.
+"""
+
+from collections import deque
+
+from ivr.core.expressions import Value
+from ivr.core.flow import Flow
+from ivr.core.moves import FINISHED, Session, State
+from ivr.service import IvrService
+from telefonista.kernel.commands import Play
+from telefonista.kernel.events import (
+    KINDS,
+    CallArrived,
+    DigitPressed,
+    Entry,
+    Event,
+    FlowEnded,
+    HandedOff,
+    LegEnded,
+    PlaybackEnded,
+    TimerFired,
+)
+from telefonista.kernel.ids import CallId, LineName, QueueName, RouteName, citizen_leg
+
+SECONDS_PER_SIGN = 0.07
+"""What the synthetic voice takes, about."""
+GOODBYE = "goodbye"
+HUNG_UP = "hung up"
+
+_CALL = CallId("rehearsal-1.1")
+_LINE = LineName("rehearsal")
+
+
+class Rehearsal:
+    """One call. It arrives as this is made."""
+
+    def __init__(self, flow: Flow, *, at: float) -> None:
+        """`at`: when it arrives, epoch seconds."""
+        self.at = at
+        self.events: list[Event] = []
+        """All that happened, in order."""
+        self.said: list[str] = []
+        """Each text whose saying has begun, in order."""
+        self.ended = ""
+        """`queue NAME`, `goodbye` or `hung up`; empty until then."""
+        self._service = IvrService({_LINE: flow}, default_queue=QueueName("default"))
+        self._happens(CallArrived(call=_CALL, line=_LINE, dialled="", route=RouteName(""), caller=""))
+
+    @property
+    def is_speaking(self) -> bool:
+        return self._session.sound is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is the citizen's turn."""
+        return self._session.state is State.WAITING
+
+    @property
+    def node(self) -> str:
+        return self._session.node
+
+    @property
+    def variables(self) -> dict[str, Value]:
+        return dict(self._session.variables)
+
+    def listens(self) -> None:
+        """What is being said is heard to its end; at once where nothing is."""
+        sound = self._session.sound
+        if sound is not None:
+            self.at += SECONDS_PER_SIGN * sum(len(prompt.text) for prompt in sound.prompts)
+            self._happens(PlaybackEnded(call=_CALL, playback=sound.playback))
+
+    def presses(self, keys: str) -> None:
+        for key in keys:
+            self._happens(DigitPressed(call=_CALL, leg=citizen_leg(_CALL), digit=key))
+
+    def lets_time_pass(self) -> None:
+        """The patience of the line with a silent citizen comes to its end."""
+        timer = self._session.timer
+        if timer is not None:
+            self.at += timer.after_s
+            self._happens(TimerFired(call=_CALL, key=timer.key, token=timer.token))
+
+    def hangs_up(self) -> None:
+        self._happens(LegEnded(call=_CALL, leg=citizen_leg(_CALL), cause=16))
+
+    @property
+    def _session(self) -> Session:
+        session = self._service.session(_CALL)
+        assert session is not None
+        return session
+
+    def _happens(self, event: Event) -> None:
+        ahead = deque([event])
+        while ahead:
+            event = ahead.popleft()
+            self.events.append(event)
+            if isinstance(event, HandedOff):
+                self.ended = f"queue {event.queue}"
+            elif isinstance(event, FlowEnded) and not self.ended:
+                self.ended = GOODBYE if event.outcome == FINISHED else HUNG_UP
+            for output in self._service.handle(Entry(seq=len(self.events), at=self.at, event=event)):
+                if isinstance(output, KINDS):
+                    ahead.append(output)
+                elif isinstance(output, Play):
+                    self.said += [prompt.text for prompt in output.prompts]
