@@ -1,5 +1,5 @@
-"""`python -m benchmarks [calls|rate|free|ari …] [--quick] [--write FILE]`: runs what is asked for (all, by default) and
-prints one table with the machine's figures. Progress goes to standard error, the table to standard output."""
+"""`python -m benchmarks [PART …] [--quick] [--write FILE]`: runs the parts (all, by default) and prints one table with the
+machine's figures. Progress goes to standard error, the table to standard output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free", "ari")
+PARTS = ("calls", "rate", "free", "memory", "ari")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -57,7 +57,13 @@ async def _ari(*, quick: bool) -> tuple[str, list[Section]]:
         return await house.asterisk("core show version"), [section]
 
 
-_RUN = {"ari": _ari, "calls": _calls, "rate": _rate, "free": _free}
+async def _memory(*, quick: bool) -> tuple[str, list[Section]]:
+    async with open_house(agents=1, talk=calls.LONG_TALK) as house:
+        section = await calls.measure_memory(house, calls=calls.WAITING, rounds=1 if quick else 3)
+        return await house.asterisk("core show version"), [section]
+
+
+_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free}
 
 
 async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
@@ -90,7 +96,7 @@ def _write(path: Path, *, table: str) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run, print, and write where it was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Side-by-side runs on a real Asterisk.")
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts; all when none is named")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: whether it works, not how well")
     parser.add_argument("--write", type=Path, metavar="FILE", help="also put the table between the marks of this page")

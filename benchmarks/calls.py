@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from benchmarks.house import House, Way
-from benchmarks.machine import cpu_s, first_thread_cpu_s, machine_cpu_s
+from benchmarks.machine import cpu_s, first_thread_cpu_s, machine_cpu_s, resident_bytes
 from benchmarks.phones import Talk
 from benchmarks.tables import Row, Section, met, progress, spread
 
@@ -28,6 +28,9 @@ SETTLE_S = 2.5
 IDLE_S = 8.0
 STEP_S = 10.0
 STEP_FACTOR = 1.3
+WAITING = 200
+DIALLING_PER_S = 20.0
+LONG_TALK = Talk(least_ms=15_000, most_ms=15_000)
 AIM_ENGINE = 0.25
 AIM_TOTAL = 1.25
 
@@ -126,7 +129,7 @@ async def measure_cost(house: House, *, rounds: int, calls: int, calls_per_s: fl
             "Processor time per completed call, threads and ended threads included, idle use taken off. The worker is "
             "the process that joins both directions of a recording into one file, hashes and measures it; the "
             "dialplan's MixMonitor mixes while it records.",
-            "During the dialplan's turns CDR (core and cdr_csv) runs, which is its record, and the engine does not, for "
+            "During the dialplan's turns CDR (core and cdr_csv) runs, which is its record, and the engine does not: "
             "its connections alone would cost. During the engine's turns its journal and its store are the record.",
         ],
     )
@@ -215,6 +218,53 @@ async def measure_rate(house: House, *, first_per_s: float, step_s: float = STEP
             "sipp plays 2 telephones a call with sound on the same cores: read the two figures beside each other only.",
         ],
     )
+
+
+async def measure_memory(house: House, *, calls: int, rounds: int) -> Section:
+    """So many citizens wait at once, for agents who are too few; each round in the same process."""
+    await house.take_turns(Way.ENGINE, warm_up_calls=0)
+    before = _resident(house)
+    most, after = before, before
+    for _ in range(rounds):
+        most = before
+
+        def sample() -> None:
+            nonlocal most
+            now = _resident(house)
+            most = max(most[0], now[0]), max(most[1], now[1])
+
+        await house.citizens.round(
+            dialled=Way.ENGINE.value,
+            sip_port=house.sip_port,
+            calls=calls,
+            calls_per_s=DIALLING_PER_S,
+            patience_s=calls / DIALLING_PER_S + 5.0,
+            during=sample,
+        )
+        await house.quiet()
+        after = _resident(house)
+        progress(f"{calls} citizens waited: engine {_mib(most[0])}, after they left {_mib(after[0])}")
+    each = [(high - low) / calls / 1024 for high, low in zip(most, before, strict=True)]
+    return Section(
+        title="Memory",
+        ways=("engine", "Asterisk"),
+        rows=[
+            Row(what="nobody has called yet", cells=[_mib(value) for value in before]),
+            Row(what=f"{calls} citizens wait at once, at most", cells=[_mib(value) for value in most]),
+            Row(what="  for each of them", cells=[f"{value:.0f} KiB" for value in each]),
+            Row(what="after they have left", cells=[_mib(value) for value in after]),
+        ],
+        remarks=[f"Resident memory, in the last of {rounds} rounds. The engine's worker process is not counted."],
+    )
+
+
+def _resident(house: House) -> tuple[int, int]:
+    assert house.engine_pid is not None
+    return resident_bytes(house.engine_pid), resident_bytes(house.asterisk_pid)
+
+
+def _mib(value: float) -> str:
+    return f"{value / 2**20:.1f} MiB"
 
 
 async def _step(house: House, way: Way, *, calls_per_s: float, step_s: float) -> int:

@@ -204,7 +204,7 @@ class House:
                 used_s += cpu_s(pid)
         return used_s
 
-    async def take_turns(self, way: Way) -> None:
+    async def take_turns(self, way: Way, *, warm_up_calls: int = WARM_UP_CALLS) -> None:
         """Let this way have the next calls, and be all that there is for them.
 
         For the dialplan CDR runs, which is its record, and the engine is stopped: its connections alone make Asterisk
@@ -220,10 +220,15 @@ class House:
         elif self._engine is None:
             await self.start_engine()
             await until(self._everybody_is_ready, "all agents are ready", READY_TIMEOUT_S)
-        await self.citizens.round(
-            dialled=way.value, sip_port=self.sip_port, calls=WARM_UP_CALLS, calls_per_s=4.0, patience_s=READY_TIMEOUT_S
-        )
-        await self.quiet()
+        if warm_up_calls:
+            await self.citizens.round(
+                dialled=way.value,
+                sip_port=self.sip_port,
+                calls=warm_up_calls,
+                calls_per_s=4.0,
+                patience_s=READY_TIMEOUT_S,
+            )
+            await self.quiet()
 
     async def status(self) -> dict[str, Any]:
         """What the engine says is happening."""
