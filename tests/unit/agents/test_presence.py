@@ -272,3 +272,23 @@ def test_no_state_is_impossible_for_what_the_phone_and_the_clock_tell() -> None:
             before = Agent(agent=ANA, presence=presence, phone=phone, call=CALL, offer=offer_id(CALL, n=1), token=1)
             after, _ = MACHINE.step(before, event, at=5.0)
             assert isinstance(after.presence, Presence)
+
+
+def test_phone_that_rings_again_for_a_call_that_is_not_ours_is_still_the_same_stretch() -> None:
+    person = ready().phone(Phone.BUSY, at=200.0).phone(Phone.RINGING, at=210.0)
+    assert (person.presence, person.agent.idle_since, person.said) == (Presence.BUSY, 200.0, [])
+
+
+def test_agent_who_is_free_again_owes_nothing_to_the_last_conversation() -> None:
+    person = talking().meets(parted(), at=130.0)
+    person.meets(AgentTimerFired(agent=ANA, key=WRAP_UP_TIMER, token=person.agent.token), at=140.0)
+    assert (person.agent.wrap_up_s, person.agent.wrap_up_until) == (0.0, None)
+
+
+def test_phone_that_is_told_to_ring_twice_is_told_of_once() -> None:
+    person = ringing()
+    assert person.meets(RANG, at=112.0).said == []
+
+
+def test_offer_is_forgotten_when_the_conversation_begins() -> None:
+    assert talking().agent.offer is None

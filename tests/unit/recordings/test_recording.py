@@ -81,3 +81,8 @@ def test_what_is_settled_stays_settled(end: Event) -> None:
 def test_recording_that_runs_cannot_be_in_its_place_already() -> None:
     with pytest.raises(Impossible):
         meet(ASKED, STARTED, KEPT)
+
+
+def test_news_that_come_after_the_call_is_over_do_not_take_a_recording_back() -> None:
+    assert meet(ASKED, OVER, STOPPED, STARTED) == (RecordingState.STOPPED, [])
+    assert meet(ASKED, STARTED, OVER, STOPPED, OVER) == (RecordingState.STOPPED, [])

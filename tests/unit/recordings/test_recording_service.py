@@ -114,3 +114,10 @@ def test_news_of_a_recording_that_nobody_asked_for_is_ignored() -> None:
 def test_service_is_a_room_that_hears_of_conversations_and_of_the_ends_of_calls() -> None:
     room: Room = RecordingsService()
     assert {ConversationStarted, CallEnded, RecordingKept, TimerFired} <= room.consumes
+
+
+def test_numbering_ends_with_the_call() -> None:
+    service = RecordingsService()
+    give(service, connected(), asked(), OVER, stopped(), SETTLED, kept())
+    service.forget(CALL)
+    assert give(service, connected()) == [asked(FIRST)]
