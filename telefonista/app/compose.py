@@ -470,9 +470,11 @@ class Installation:
         try:
             facts = await self._join(sound_in, sound_out, name=name)
         except UnreadableSound as problem:
-            event = RecordingFailed(call=command.call, recording=command.recording, why=str(problem)[:200])
+            # Without the folder: what is journalled must mean the same when the home is moved.
+            why = str(problem).replace(f"{self.home.recordings}/", "")[:200]
+            event = RecordingFailed(call=command.call, recording=command.recording, why=why)
             if not isinstance(problem, NothingRecorded):
-                _log.error("a recording cannot be kept", recording=command.recording, problem=str(problem))
+                _log.error("a recording cannot be kept", recording=command.recording, problem=why)
         else:
             event = _kept(command.call, command.recording, facts)
         self.engine.receive(event)
