@@ -5,11 +5,14 @@ and the nearest thing that would be right. Secrets do not stand here; they are m
 """
 
 import inspect
+import ipaddress
+import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from acd import QueuePolicy
@@ -21,23 +24,66 @@ from telefonista.kernel.ids import QueueName
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - named so that it can be recognised; nothing binds to it unless configured
 
 
+CITIZEN_TELEPHONE = "ciudadano"
+"""The account of a telephone that plays the citizen, to try a line without a carrier."""
+
+
 def _name(value: str) -> str:
-    if not value or len(value) > 40 or not all(character.isalnum() or character in "-_" for character in value):
-        raise ValueError("a name has 1 to 40 letters, digits, - and _")
-    if not value.isascii():
-        raise ValueError("a name is written without accents")
+    if len(value) > 40 or not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?", value):
+        raise ValueError("a name has 1 to 40 letters without accents and digits, with - and _ between them")
     return value
 
 
 def _dialled(value: str) -> str:
-    if not value or len(value) > 20 or not all(character in "0123456789*#+" for character in value):
-        raise ValueError("a number to dial has 1 to 20 of 0-9, *, # and +")
+    if not re.fullmatch(r"\+?[0-9*#]{1,20}", value):
+        raise ValueError("a number to dial has 1 to 20 of 0-9, * and #, and perhaps a + before them")
     return value
 
 
 def _agent_id(value: str) -> str:
-    if not value.isdigit() or not value.isascii() or not 2 <= len(value) <= 8:
+    if not re.fullmatch(r"[0-9]{2,8}", value):
         raise ValueError("an agent's number has 2 to 8 digits")
+    return value
+
+
+def _title(value: str) -> str:
+    if not re.fullmatch(r"[\w .'-]{0,60}", value):
+        raise ValueError("a person's name has letters, digits, blanks and . ' - (60 at most)")
+    return value
+
+
+def _without_zone(address: str) -> str:
+    """An address that means the same on every machine. Raises ValueError for one with a zone (`fe80::1%eth0`)."""
+    if "%" in address:
+        raise ValueError
+    return address
+
+
+def _address(value: str) -> str:
+    try:
+        ipaddress.ip_address(_without_zone(value))
+    except ValueError:
+        raise ValueError("an address is a number such as 192.0.2.7; names are not looked up") from None
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(_without_zone(value), strict=False)
+    except ValueError:
+        raise ValueError("an address is a number such as 192.0.2.7, or a network such as 192.0.2.0/28") from None
+    return value
+
+
+def _country(value: str) -> str:
+    if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("a country has two letters, such as UY, AR or CL (ISO 3166)")
+    return value.upper()
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,4})?", value):
+        raise ValueError("a language has two or three letters, such as es, or es-UY")
     return value
 
 
@@ -46,6 +92,11 @@ _Where = tuple[int | str, ...]
 Name = Annotated[str, AfterValidator(_name)]
 Dialled = Annotated[str, AfterValidator(_dialled)]
 AgentNumber = Annotated[str, AfterValidator(_agent_id)]
+Title = Annotated[str, AfterValidator(_title)]
+Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
+Country = Annotated[str, AfterValidator(_country)]
+Language = Annotated[str, AfterValidator(_language)]
 
 
 class _Strict(BaseModel):
@@ -85,7 +136,7 @@ class AgentConfig(_Strict):
     """A person who answers, and the queues that they answer."""
 
     id: AgentNumber
-    name: str = Field("", max_length=60)
+    name: Title = ""
     queues: tuple[Name, ...] = Field(min_length=1)
 
 
@@ -93,7 +144,7 @@ class RouteConfig(_Strict):
     """A trunk: the addresses from which citizens' calls come."""
 
     name: Name
-    addresses: tuple[str, ...] = Field(min_length=1)
+    addresses: tuple[Network, ...] = Field(min_length=1)
 
 
 class DatabaseConfig(_Strict):
@@ -106,12 +157,12 @@ class Config(_Strict):
 
     node: Name = "tf1"
     """Asterisk's `systemname`: every call's id begins with it."""
-    country: str = Field("UY", min_length=2, max_length=2)
+    country: Country = "UY"
     """Where a number without a country belongs (ISO 3166)."""
-    language: str = Field("es", min_length=2, max_length=5)
-    sip_address: str = "127.0.0.1"
+    language: Language = "es"
+    sip_address: Address = "127.0.0.1"
     """Where telephones and trunks reach us; 0.0.0.0 for every interface."""
-    sip_port: int = Field(5060, ge=1, le=65535)
+    sip_port: int = Field(5060, ge=1024, le=65535)
     http_port: int = Field(8088, ge=1, le=65535)
     own_asterisk: bool = True
     """Whether the engine starts and watches Asterisk itself."""
@@ -154,7 +205,7 @@ def parse_config(text: str, *, file: str) -> Config:
             try:
                 config = Config.model_validate(plain)
             except ValidationError as error:
-                for problem in error.errors():
+                for problem in _causes(error):
                     findings.add(_words(problem["loc"], problem), line=_line_of(tree, problem["loc"]))
             else:
                 for where, text in _disagreements(config):
@@ -178,6 +229,10 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         "agent": [(("agents", n, "id"), agent.id) for n, agent in enumerate(config.agents)],
         "route": [(("routes", n, "name"), route.name) for n, route in enumerate(config.routes)],
     }
+    accounts = {*(agent.id for agent in config.agents), CITIZEN_TELEPHONE}
+    for where, name in named["route"]:
+        if name in accounts:
+            yield where, f"the route {shown(name)} has the name of a telephone"
     for what, places in named.items():
         seen: set[str] = set()
         for where, name in places:
@@ -205,6 +260,25 @@ def _plain(tree: Tree, *, findings: Findings) -> Any:
     return plain
 
 
+_EXPECTED = {
+    "too_short": "needs at least one",
+    "tuple_type": "expected a list, as in [a, b]",
+    "model_type": "expected settings, as in {name: general}",
+    "string_type": "expected a word",
+}
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Not what only follows from another problem: a list counts as short when what stands in it is wrong."""
+    problems = error.errors()
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(other is not problem and other["loc"][: len(problem["loc"])] == problem["loc"] for other in problems)
+    ]
+
+
 def _words(where: _Where, problem: Any) -> str:
     place = ".".join(str(part) for part in where)
     if problem["type"] == "extra_forbidden":
@@ -212,6 +286,8 @@ def _words(where: _Where, problem: Any) -> str:
         return f"unknown setting {shown(str(where[-1]))}{suggestion(str(where[-1]), known=known)}"
     if problem["type"] == "missing":
         return f"{place} is missing"
+    if problem["type"] in _EXPECTED:
+        return f"{place}: {_EXPECTED[problem['type']]}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     given = f", not {shown(problem['input'])}" if isinstance(problem["input"], str) else ""
     return f"{place}: {message}{given}" if place else message
@@ -274,7 +350,7 @@ queues:              # times in seconds
     messages:
       - "Las vacunas del esquema nacional son gratuitas."
 
-agents:              # the password of each telephone is in secrets.yaml, made at the first run
+agents:              # the password of each telephone is in secrets.json, made at the first run
   - {id: "101", name: "Posición 1", queues: [general, tramites, impuestos, vacunacion]}
   - {id: "102", name: "Posición 2", queues: [general, tramites, impuestos, vacunacion]}
   - {id: "103", name: "Posición 3", queues: [general, tramites, impuestos, vacunacion]}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from telefonista.app.config import SAMPLE, Config
+from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid
 from telefonista.pbx.asterisk import running_pid
 
 RTP_PORTS = 2000
@@ -99,9 +99,10 @@ class Home:
             self.config_file.write_text(SAMPLE, encoding="utf-8")
 
     def secrets(self, config: Config) -> Secrets:
-        """The installation's secrets; those that are missing (all, or a new telephone's) are made and kept."""
+        """The installation's secrets; those that are missing (all, or a new telephone's) are made and kept. Raises
+        `ConfigInvalid` for a file that does not hold them, OSError."""
         if self.secrets_file.exists():
-            kept = msgspec.json.decode(self.secrets_file.read_bytes(), type=Secrets)
+            kept = _read_secrets(self.secrets_file)
         else:
             kept = Secrets(
                 link_password=secrets.token_urlsafe(24),
@@ -109,7 +110,7 @@ class Home:
                 manager_password=secrets.token_urlsafe(24),
                 api_token=secrets.token_urlsafe(24),
             )
-        wanted = {agent.id for agent in config.agents} | {"ciudadano"}
+        wanted = {agent.id for agent in config.agents} | {CITIZEN_TELEPHONE}
         for telephone in sorted(wanted - set(kept.telephones)):
             kept.telephones[telephone] = secrets.token_urlsafe(12)
         write_private(self.secrets_file, msgspec.json.format(msgspec.json.encode(kept)))
@@ -146,6 +147,15 @@ class Home:
             return msgspec.json.decode(self._ports_file.read_bytes(), type=PortsInUse)
         except (OSError, ValueError):
             return None
+
+
+def _read_secrets(path: Path) -> Secrets:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Secrets)
+    except ValueError as damage:
+        raise ConfigInvalid(
+            f"{path}: does not hold the secrets ({damage}); put it back from a copy, or remove it and new ones are made"
+        ) from None
 
 
 def _choose_ports() -> PortsInUse:

@@ -1,71 +1,270 @@
-"""The one configuration file: what is taken, and what is refused with file, line and the nearest right thing."""
+"""The configuration file: what is accepted can be run, and what is refused is named with its line and what would do."""
+
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from telefonista.app.config import SAMPLE, ConfigInvalid, parse_config
+from dialplans import AgentAccount, CitizenAccount, PublicNumber, Trunk
+from dialplans.core import values
+from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid, parse_config, read_config
+from telefonista.kernel.commands import Prompt
+from telefonista.kernel.ids import QueueName
+
+LEAST = """\
+lines:
+  - {name: 0800-info, numbers: ["4636"], flow: 0800-info}
+queues:
+  - name: general
+agents:
+  - {id: "101", queues: [general]}
+"""
 
 
-def refusal(text: str) -> list[str]:
-    with pytest.raises(ConfigInvalid) as refused:
-        parse_config(text, file="config.yaml")
-    return str(refused.value).splitlines()
+def refused(text: str) -> list[str]:
+    """The problems, one a line."""
+    with pytest.raises(ConfigInvalid) as problem:
+        parse_config(text, file="c.yaml")
+    return str(problem.value).splitlines()
 
 
-def test_sample_is_a_whole_configuration() -> None:
-    config = parse_config(SAMPLE, file="config.yaml")
-    assert [line.name for line in config.lines] == ["0800-info"]
-    assert config.lines[0].numbers == ("4636", "*463", "463")
+def problems_of(text: str) -> list[str]:
+    try:
+        parse_config(text, file="c.yaml")
+    except ConfigInvalid as problem:
+        return str(problem).splitlines()
+    return []
+
+
+def with_line(line: str) -> str:
+    return f"{LEAST}{line}\n"
+
+
+def test_sample_is_a_configuration_for_uruguay_with_three_positions() -> None:
+    config = parse_config(SAMPLE, file="c.yaml")
+    assert (config.node, config.country, len(config.agents)) == ("tf1", "UY", 3)
     assert [queue.name for queue in config.queues] == ["general", "tramites", "impuestos", "vacunacion"]
-    assert [agent.id for agent in config.agents] == ["101", "102", "103"]
-    assert config.sip_address == "127.0.0.1", "nothing is reachable from outside unless it is asked for"
+    assert config.lines[0].numbers == ("4636", "*463", "463")
 
 
-def test_numbers_and_truth_are_read_from_words() -> None:
-    config = parse_config(SAMPLE + "\nsip_port: 5061\nown_asterisk: no\nservice_level_s: 12.5\n", file="config.yaml")
-    assert (config.sip_port, config.own_asterisk, config.service_level_s) == (5061, False, 12.5)
+def test_least_that_must_be_said_is_a_line_a_queue_and_an_agent() -> None:
+    config = parse_config(LEAST, file="c.yaml")
+    assert (config.sip_port, config.own_asterisk, config.database.url) == (5060, True, "")
+    assert [(route.name, route.addresses) for route in config.routes] == [("ciudadanos", ("127.0.0.1",))]
 
 
-def test_agent_whose_number_is_not_quoted_is_the_same_agent() -> None:
-    assert parse_config(SAMPLE.replace('"101"', "101"), file="config.yaml").agents[0].id == "101"
+def test_what_is_missing_is_said_all_at_once() -> None:
+    assert refused("node: tf1\n") == [f"c.yaml:1: {name} is missing" for name in ("lines", "queues", "agents")]
+
+
+def test_unknown_setting_is_named_with_its_line_and_the_nearest_one_that_there_is() -> None:
+    problems = refused(LEAST.replace("- name: general", "- name: general\n    anounce_every_s: 20"))
+    assert problems == ['c.yaml:5: unknown setting "anounce_every_s"; did you mean "announce_every_s"?']
+
+
+def test_value_out_of_range_is_named_with_its_place_and_its_line() -> None:
+    (problem,) = refused(LEAST.replace("- name: general", "- name: general\n    ring_s: 600"))
+    assert problem.startswith("c.yaml:5: queues.0.ring_s: ")
+    assert "120" in problem
+    assert "600" in problem
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("line", "place"),
     [
-        (SAMPLE.replace("country:", "contry:"), 'config.yaml:5: unknown setting "contry"; did you mean "country"?'),
-        (
-            SAMPLE.replace("    numbers: [", "    numbrs: ["),
-            'config.yaml:9: unknown setting "numbrs"; did you mean "numbers"?',
-        ),
-        (
-            SAMPLE.replace("queues: [general, tramites", "queues: [general, tramite", 1),
-            'config.yaml:27: unknown queue "tramite"; did you mean "tramites"?',
-        ),
-        (
-            SAMPLE.replace("  - name: general", "  - name: general\n    ring_s: soon"),
-            "config.yaml:14: queues.0.ring_s: Input should be a valid number, unable to parse string as a number,"
-            ' not "soon"',
-        ),
-        (SAMPLE + "\nnode: tf2\n", 'config.yaml:31: "node" stands here twice'),
-        (
-            SAMPLE.replace('id: "102"', 'id: "101"'),
-            'config.yaml:28: the agent "101" stands here twice',
-        ),
-        (
-            SAMPLE.replace('id: "101"', 'id: "1o1"'),
-            'config.yaml:27: agents.0.id: an agent\'s number has 2 to 8 digits, not "1o1"',
-        ),
-        ("just words", "config.yaml:1: expected settings like `node: tf1`"),
+        ("node: -tf1", "node"),
+        ("node: tf 1", "node"),
+        ("node: nodo_ñ", "node"),
+        ("country: Uruguay", "country"),
+        ("country: XX", "country"),
+        ("language: español", "language"),
+        ("sip_address: pbx.example.org", "sip_address"),
+        ("sip_address: 10.0.0.0/8", "sip_address"),
+        ("sip_address: fe80::1%eth0", "sip_address"),
+        ("sip_port: 506", "sip_port"),
+        ("sip_port: 70000", "sip_port"),
+        ("http_port: 0", "http_port"),
+        ("service_level_s: nan", "service_level_s"),
+        ("service_level_s: inf", "service_level_s"),
+        ("own_asterisk: perhaps", "own_asterisk"),
+        ("longest_call_s: 1.5", "longest_call_s"),
+        ("routes: [{name: r, addresses: [carrier.example.org]}]", "routes.0.addresses.0"),
+        ("routes: [{name: r, addresses: [300.1.1.1]}]", "routes.0.addresses.0"),
+        ("routes: [{name: r, addresses: []}]", "routes.0.addresses"),
     ],
 )
-def test_mistake_is_named_with_its_line_and_what_was_probably_meant(text: str, said: str) -> None:
-    assert said in refusal(text)
+def test_value_that_would_not_work_is_refused_at_its_line(line: str, place: str) -> None:
+    problems = refused(with_line(line))
+    assert problems[0].startswith(f"c.yaml:7: {place}: "), problems
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "a: &x [*x]", "!!python/object:os.system {}", "\t- x", "a: " * 50, "x" * 200_000]
+    ("line", "problem"),
+    [
+        ("lines: x", "lines: expected a list, as in [a, b]"),
+        ("lines: [x]", "lines.0: expected settings, as in {name: general}"),
+        ("lines: []", "lines: needs at least one"),
+        ("node: [a]", "node: expected a word"),
+        ("agents: [{id: [1], queues: [a]}]", "agents.0.id: expected a word"),
+    ],
 )
-def test_what_is_no_plain_yaml_is_one_line(text: str) -> None:
-    (line,) = refusal(text)
-    assert line.startswith("config.yaml:")
-    assert len(line) < 400
+def test_value_of_another_shape_is_refused_in_plain_words(line: str, problem: str) -> None:
+    assert f"c.yaml:1: {problem}" in refused(line)
+
+
+@pytest.mark.parametrize("number", ["46 36", "0800-INFO", "", "4+6", "4" * 21, "${EXTEN}"])
+def test_number_that_no_telephone_can_dial_is_refused(number: str) -> None:
+    (problem,) = refused(LEAST.replace('"4636"', f'"{number}"'))
+    assert problem.startswith("c.yaml:2: lines.0.numbers.0: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('id: "101"', 'id: "1"'), ('id: "101"', 'id: "10a"'), ('id: "101"', "id: ٣٤")]
+)
+def test_agents_number_has_digits(old: str, new: str) -> None:
+    assert refused(LEAST.replace(old, new))[0].startswith("c.yaml:6: agents.0.id: ")
+
+
+@pytest.mark.parametrize("name", ["Ana [101]", 'Ana "la jefa"', "a" * 61, "Ana; Luis", "Ana <101>"])
+def test_name_that_a_telephones_display_would_not_take_is_refused(name: str) -> None:
+    assert refused(LEAST.replace('id: "101"', f"id: '101', name: '{name}'"))[0].startswith("c.yaml:6: agents.0.name: ")
+
+
+def test_every_country_and_language_is_known_in_any_case() -> None:
+    assert parse_config(with_line("country: ar\nlanguage: es-AR"), file="c.yaml").country == "AR"
+
+
+def test_queue_that_no_queue_is_named_with_the_nearest_one() -> None:
+    assert refused(LEAST.replace("queues: [general]", "queues: [genral]")) == [
+        'c.yaml:6: unknown queue "genral"; did you mean "general"?'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (LEAST.replace("  - name: general", "  - name: general\n  - name: general"), 'c.yaml:5: the queue "general"'),
+        (LEAST.replace('["4636"]', '["4636", "4636"]'), 'c.yaml:2: the number "4636"'),
+        (LEAST + '  - {id: "101", queues: [general]}\n', 'c.yaml:7: the agent "101"'),
+        (
+            LEAST.replace("queues:\n", '  - {name: 0800-info, numbers: ["1"], flow: x}\nqueues:\n', 1),
+            'c.yaml:3: the line "0800-info"',
+        ),
+        (
+            with_line("routes:\n  - {name: r, addresses: [10.0.0.1]}\n  - {name: r, addresses: [10.0.0.2]}"),
+            'c.yaml:9: the route "r"',
+        ),
+    ],
+    ids=["queue", "number", "agent", "line", "route"],
+)
+def test_name_that_stands_twice_is_refused_where_it_stands_the_second_time(text: str, problem: str) -> None:
+    assert refused(text) == [f"{problem} stands here twice"]
+
+
+@pytest.mark.parametrize("name", ["101", CITIZEN_TELEPHONE])
+def test_route_cannot_have_the_name_of_a_telephone(name: str) -> None:
+    text = with_line(f'routes:\n  - {{name: "{name}", addresses: [10.0.0.1]}}')
+    assert refused(text) == [f'c.yaml:8: the route "{name}" has the name of a telephone']
+
+
+def test_setting_that_stands_twice_is_refused() -> None:
+    assert refused(with_line("node: a\nnode: b")) == ['c.yaml:8: "node" stands here twice']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "just words",
+        "- a\n- b\n",
+        "a: [",
+        "a: b: c",
+        "\x00",
+        "\ud800",
+        "a: &x [*x]\n",
+        "[" * 5000,
+        "!!python/name:os x",
+    ],
+    ids=["empty", "words", "row", "open", "colons", "NUL", "surrogate", "circle", "deep", "types"],
+)
+def test_file_that_is_no_configuration_is_refused_in_few_words_and_at_once(text: str) -> None:
+    problems = refused(text)
+    assert problems
+    assert all(problem.startswith("c.yaml:") and len(problem) < 300 for problem in problems)
+
+
+def test_aliases_that_multiply_cost_no_time() -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+    )
+    assert refused(bomb)
+
+
+def test_configuration_cannot_be_changed_once_it_is_read() -> None:
+    config = parse_config(LEAST, file="c.yaml")
+    with pytest.raises(ValidationError):
+        config.node = "other"
+
+
+def test_queue_becomes_the_policy_that_the_desk_follows() -> None:
+    text = LEAST.replace("- name: general", "- {name: general, ring_s: 8, wrap_up_s: 0, messages: [Aguarde.]}")
+    policy = parse_config(text, file="c.yaml").queues[0].policy(language="es")
+    assert (policy.name, policy.ring_s, policy.wrap_up_s) == (QueueName("general"), 8.0, 0.0)
+    assert policy.messages == (Prompt(text="Aguarde.", language="es"),)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid, match=r"none\.yaml: cannot be read"):
+        read_config(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("node: ñ".encode("latin-1"))
+    with pytest.raises(ConfigInvalid, match=r"latin\.yaml: cannot be read"):
+        read_config(tmp_path / "latin.yaml")
+    (tmp_path / "c.yaml").write_text(LEAST)
+    assert read_config(tmp_path / "c.yaml") == parse_config(LEAST, file="c.yaml")
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        ["tf1", "-", "a-b", "101", "ciudadano", "10.0.0.1", "::1", "10.0.0.1/33", "es", "UY", "*463", "Ana"]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12),
+    st.text("0123456789*#+-_.[]$", max_size=12),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(words=st.lists(HOSTILE, min_size=9, max_size=9))
+def test_configuration_that_is_accepted_can_be_told_to_asterisk(words: list[str]) -> None:
+    node, line, number, queue, agent, name, route, address, language = words
+    given = {
+        "node": node,
+        "language": language,
+        "sip_address": address,
+        "lines": [{"name": line, "numbers": [number], "flow": "x"}],
+        "queues": [{"name": queue}],
+        "agents": [{"id": agent, "name": name, "queues": [queue]}],
+        "routes": [{"name": route, "addresses": [address]}],
+    }
+    try:
+        config = Config.model_validate(given)
+    except ValidationError:
+        return
+    values.word(config.node, what="node")
+    values.word(config.language, what="language")
+    values.address(config.sip_address, what="address")
+    PublicNumber(config.lines[0].numbers[0], config.lines[0].name)
+    values.word(config.queues[0].name, what="queue")
+    AgentAccount(config.agents[0].id, "a-long-enough-secret", config.agents[0].name)
+    Trunk(config.routes[0].name, config.routes[0].addresses)
+    CitizenAccount(CITIZEN_TELEPHONE, "a-long-enough-secret")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    place=st.integers(0, len(SAMPLE) - 1), cut=st.integers(0, 12), put=st.text("\t\n :-[]{}&*!|>'\"%@`#a1,", max_size=6)
+)
+def test_slip_anywhere_in_the_file_is_a_configuration_or_a_named_mistake(place: int, cut: int, put: str) -> None:
+    text = SAMPLE[:place] + put + SAMPLE[place + cut :]
+    assert all(line.startswith("c.yaml:") for line in problems_of(text))
