@@ -394,7 +394,7 @@ class House:
                 left += await self._left_in_asterisk()
                 status = await self.stop_engine()
                 left += [f"the engine ended with {status}"] if status else []
-            left += await self._left_on_disk()
+            left += self._left_on_disk()
         finally:
             left += self._end_by_force()
         if left:
@@ -409,10 +409,13 @@ class House:
             return []
         return [f"left over: {await self.channels()}, {await self.bridges()}, {(await self.status())['calls']}"]
 
-    async def _left_on_disk(self) -> list[str]:
-        """Sound of a conversation that is neither joined nor given up."""
-        parts = list(self.home.recordings.glob("*-citizen.wav")) + list(self.home.recordings.glob("*-agent.wav"))
-        return [f"recordings left open: {sorted(path.name for path in parts)}"] if parts else []
+    def _left_on_disk(self) -> list[str]:
+        """Sound of a conversation that is neither joined nor given up, and that nobody will find again: what the
+        contingency path's records name is read in at the next start."""
+        spooled = "".join(path.read_text(encoding="utf-8") for path in self.home.spool.glob("*.json"))
+        parts = [*self.home.recordings.glob("*-citizen.wav"), *self.home.recordings.glob("*-agent.wav")]
+        left = sorted(path.name for path in parts if path.name not in spooled)
+        return [f"recordings left open: {left}"] if left else []
 
     def _end_by_force(self) -> list[str]:
         """Whatever still runs for this home ends, and is named."""
