@@ -8,6 +8,7 @@ import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from telefonista.app.config import Config
 from telefonista.app.home import Home
@@ -28,6 +29,19 @@ from telefonista.store.queries import (
     presence_between,
     visits_between,
 )
+
+
+class Sheet(Table):
+    """A table whose cells are shown as they are: what a caller is called is no markup."""
+
+    def __init__(self, *headers: str, spacious: bool = True) -> None:
+        super().__init__(*headers, box=SIMPLE_HEAD, padding=(0, 1) if spacious else (0, 1, 0, 0))
+
+    def add(self, *cells: str, style: str = "") -> None:
+        """A row; `style` is that of its first cell."""
+        first, *others = cells
+        self.add_row(Text(first, style=style), *(Text(cell) for cell in others))
+
 
 _PERIOD: dict[str, datetime | None] = {"since": None, "until": None}
 
@@ -68,43 +82,38 @@ def _database(home: Home, config: Config) -> Any:
 
 def status(value: dict[str, Any]) -> Iterable[RenderableType]:
     doing = "taking calls" if value["accepting"] else "taking no calls" + (" (draining)" if value["draining"] else "")
-    yield f"node {value['node']}: link {value['link']}, {doing}"
+    yield Text(f"node {value['node']}: link {value['link']}, {doing}")
     behind = value["projection"]
     if behind["problem"]:
-        yield f"[red]the store is behind by {behind['lag']} entries: {behind['problem']}[/red]"
-    queues = Table("queue", "waiting", "longest wait", "agents ready", box=SIMPLE_HEAD)
+        yield Text(f"the store is behind by {behind['lag']} entries: {behind['problem']}", style="red")
+    queues = Sheet("queue", "waiting", "longest wait", "agents ready")
     for queue in value["queues"]:
-        queues.add_row(
+        queues.add(
             queue["queue"], str(len(queue["waiting"])), _seconds(queue["longest_wait_s"]), str(queue["ready_agents"])
         )
     yield queues
-    agents = Table("agent", "name", "presence", "phone", "for", "call", box=SIMPLE_HEAD)
+    agents = Sheet("agent", "name", "presence", "phone", "for", "call")
     for agent in value["agents"]:
         free_for_s = value["at"] - agent["idle_since"] if agent["presence"] == "ready" else None
-        agents.add_row(
+        agents.add(
             agent["agent"], agent["name"], agent["presence"], agent["phone"], _seconds(free_for_s), agent["call"] or ""
         )
     yield agents
-    calls_open = Table("call", "caller", "state", "where", "for", "agent", box=SIMPLE_HEAD)
+    calls_open = Sheet("call", "caller", "state", "where", "for", "agent")
     for call in value["calls"]:
         where = f"{call['queue']}, position {call['position']}" if call["position"] else call["node"] or ""
-        calls_open.add_row(
-            call["call"], call["caller"], call["state"], where, _seconds(call["for_s"]), call["agent"] or ""
-        )
+        calls_open.add(call["call"], call["caller"], call["state"], where, _seconds(call["for_s"]), call["agent"] or "")
     yield calls_open
 
 
 def calls(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table(
-        "arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "ended by",
-        box=SIMPLE_HEAD, padding=(0, 1, 0, 0),
-    )  # fmt: skip
+    table = Sheet("arrived (UTC)", "citizen", "queue", "waited", "agent", "talked", "ended by", spacious=False)
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for call in value:
         visit = call["visits"][-1] if call["visits"] else {}
         talk = call["conversations"][-1] if call["conversations"] else {}
         citizen = call["citizen"]
-        table.add_row(
+        table.add(
             call["arrived_at"][5:19].replace("T", " "),
             citizen["number"] if citizen else call["caller"][:16] or "unknown",
             visit.get("queue", call["last_node"] or ""),
@@ -134,38 +143,36 @@ def _end(call: dict[str, Any]) -> str:
 
 
 def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
-    queues = Table("queue", "offered", "answered", "abandoned", "diverted", "waiting", box=SIMPLE_HEAD)
-    speeds = Table("queue", "ASA", "AHT", "longest wait", "SL 1", "SL 2", "SL 3", box=SIMPLE_HEAD)
+    queues = Sheet("queue", "offered", "answered", "abandoned", "diverted", "waiting")
+    speeds = Sheet("queue", "ASA", "AHT", "longest wait", "SL 1", "SL 2", "SL 3")
     definitions: dict[str, str] = {}
     for queue in value["queues"]:
         counts = (queue[name] for name in ("offered", "answered", "abandoned", "diverted", "waiting"))
-        queues.add_row(queue["queue"], *(str(count) for count in counts))
+        queues.add(queue["queue"], *(str(count) for count in counts))
         levels = queue["service_levels"]
         definitions = {
             f"SL {n}": f"{level['definition']}, T = {level['threshold_s']:g} s" for n, level in enumerate(levels, 1)
         }
         times = (queue["asa_s"], queue["aht_s"], queue["longest_wait_s"])
-        speeds.add_row(
-            queue["queue"], *(_seconds(time) for time in times), *(_percent(level["value"]) for level in levels)
-        )
+        speeds.add(queue["queue"], *(_seconds(time) for time in times), *(_percent(level["value"]) for level in levels))
     yield queues
     yield "offered = answered + abandoned + diverted + waiting"
     yield speeds
-    yield from (f"{name} = {definition}" for name, definition in definitions.items())
+    yield from (Text(f"{name} = {definition}") for name, definition in definitions.items())
     yield "ASA = mean wait of the answered; AHT = talk + wrap-up"
-    routes = Table("route", "seizures", "answered", "ASR", "NER", "ALOC", box=SIMPLE_HEAD)
+    routes = Sheet("route", "seizures", "answered", "ASR", "NER", "ALOC")
     for route in value["routes"]:
         ratios = (_percent(route["asr"]), _percent(route["ner"]), _seconds(route["aloc_s"]))
-        routes.add_row(route["route"], str(route["seizures"]), str(route["answered"]), *ratios)
+        routes.add(route["route"], str(route["seizures"]), str(route["answered"]), *ratios)
     yield routes
     yield "ASR = answered / seizures, by route; NER does not blame the route for the person (ITU-T E.425)"
 
 
 def findings(value: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Table("", "check", "found", "what to do", box=SIMPLE_HEAD)
+    table = Sheet("", "check", "found", "what to do")
     for finding in value:
-        mark = "[green]ok[/green]" if finding["good"] else "[red]mend[/red]"
-        table.add_row(mark, finding["name"], finding["said"], finding["mend"])
+        mark, style = ("ok", "green") if finding["good"] else ("mend", "red")
+        table.add(mark, finding["name"], finding["said"], finding["mend"], style=style)
     yield table
 
 
