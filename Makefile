@@ -25,14 +25,15 @@ environment-test:
 run: environment
 	@exec .venv/bin/telefonista run $(ARGS)
 
-# Cheap checks first. Coverage is that of the pure parts (setup.cfg), every branch of them.
+# Cheap checks first. Coverage is that of the pure parts (setup.cfg), every branch of them. Work is stolen, so that one
+# worker is with Asterisk, waiting for calls, while the other computes.
 test: environment-test
 	@$(python) packaging/tools.py
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy
 	.venv/bin/lint-imports --no-logo
-	$(python) -m pytest --numprocesses $(WORKERS) --dist loadfile --cov --cov-fail-under 100 $(ARGS)
+	$(python) -m pytest --numprocesses $(WORKERS) --dist worksteal --cov --cov-fail-under 100 $(ARGS)
 
 bench: environment-test
 	@exec $(python) -m benchmarks $(ARGS)
