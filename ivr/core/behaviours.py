@@ -78,7 +78,13 @@ def _offer_options(session: Session, menu: Menu) -> Step:
         return _choose(session, menu, digit)
     if session.rejected is None:
         return play(session, menu.prompt)
-    return play(session, menu.on_invalid if session.rejected else menu.on_timeout, menu.prompt)
+    return play(session, _complaint(session, menu), menu.prompt)
+
+
+def _complaint(session: Session, node: Menu | Ask) -> Saying:
+    """What is said before the same thing again; the second try has the first wording."""
+    wordings = node.on_invalid if session.rejected else node.on_timeout
+    return wordings[min(session.tries - 2, len(wordings) - 1)]
 
 
 def _key_in_menu(session: Session, menu: Menu, digit: str) -> Step:
@@ -129,12 +135,7 @@ def _ask(session: Session, ask: Ask) -> Step:
         return _take_typed_ahead(session, ask)
     if session.rejected is None:
         return play(session, ask.prompt)
-    return play(session, _worded(ask.on_invalid if session.rejected else ask.on_timeout, session.tries), ask.prompt)
-
-
-def _worded(wordings: tuple[Saying, ...], tries: int) -> Saying:
-    """The second try has the first wording."""
-    return wordings[min(tries - 2, len(wordings) - 1)]
+    return play(session, _complaint(session, ask), ask.prompt)
 
 
 def _key_while_asking(session: Session, ask: Ask, digit: str) -> Step:

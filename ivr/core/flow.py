@@ -103,10 +103,11 @@ class Menu(Node, frozen=True, kw_only=True):
 
     prompt: Saying
     options: Mapping[str, NodeName]
-    on_invalid: Saying
-    """Said, before the menu again, after a key that it does not have."""
-    on_timeout: Saying
-    """Said, before the menu again, when no key came in time."""
+    on_invalid: tuple[Saying, ...]
+    """Said, before the menu again, after a key that it does not have: the first after the first such key and so on, the
+    last ever after."""
+    on_timeout: tuple[Saying, ...]
+    """Likewise, when no key came in time."""
     on_failure: NodeName
     """Where a citizen goes on after the last try."""
     timeout_s: float = 6.0
@@ -124,7 +125,7 @@ class Menu(Node, frozen=True, kw_only=True):
 
     @property
     def sayings(self) -> tuple[Saying, ...]:
-        return (self.prompt, self.on_invalid, self.on_timeout)
+        return (self.prompt, *self.on_invalid, *self.on_timeout)
 
 
 class Queue(Node, frozen=True, kw_only=True):
@@ -173,7 +174,7 @@ class Ask(Node, frozen=True, kw_only=True):
     document: str = ""
     """Whose number it is, a key of `DOCUMENTS`; empty: any digits will do."""
     on_invalid: tuple[Saying, ...]
-    """Said before the question again: the first at the first mistake and so on, the last ever after."""
+    """As in a menu."""
     on_timeout: tuple[Saying, ...]
     then: NodeName
     on_failure: NodeName

@@ -443,13 +443,15 @@ def _read_menu(reader: _Reader) -> Menu | None:
     fields = reader.fields
     options = _read_options(reader)
     prompt = reader.prompt("menu")
-    on_invalid = reader.prompt("on_invalid", part="invalid")
-    on_timeout = reader.prompt("on_timeout", part="timeout")
+    on_invalid, on_timeout = (
+        reader.wordings("on_invalid", part="invalid"),
+        reader.wordings("on_timeout", part="timeout"),
+    )
     on_failure = reader.target("on_failure")
     timeout_s = fields.number("timeout_s", default=DEFAULT_TIMEOUT_S, within=TIMEOUTS_S)
     tries = fields.whole_number("tries", default=DEFAULT_TRIES, within=TRIES)
     barge_in = fields.switch("barge_in", default=True)
-    if options is None or prompt is None or on_invalid is None or on_timeout is None or on_failure is None:
+    if options is None or prompt is None or not on_invalid or not on_timeout or on_failure is None:
         return None
     return Menu(
         name=reader.name,
@@ -594,12 +596,14 @@ def _read_confirm(reader: _Reader) -> Menu | None:
     fields = reader.fields
     prompt = reader.prompt("confirm")
     yes, no, on_failure = reader.target("yes"), reader.target("no"), reader.target("on_failure")
-    on_invalid = reader.prompt("on_invalid", part="invalid")
-    on_timeout = reader.prompt("on_timeout", part="timeout")
+    on_invalid, on_timeout = (
+        reader.wordings("on_invalid", part="invalid"),
+        reader.wordings("on_timeout", part="timeout"),
+    )
     timeout_s = fields.number("timeout_s", default=DEFAULT_TIMEOUT_S, within=TIMEOUTS_S)
     tries = fields.whole_number("tries", default=DEFAULT_TRIES, within=TRIES)
     barge_in = fields.switch("barge_in", default=True)
-    if prompt is None or on_invalid is None or on_timeout is None or yes is None or no is None or on_failure is None:
+    if prompt is None or not on_invalid or not on_timeout or yes is None or no is None or on_failure is None:
         return None
     return Menu(
         name=reader.name,

@@ -11,6 +11,7 @@ from ivr import Flow, FlowInvalid, read_flow
 from ivr.core.flow import Ask, Branch, Invoke, Menu, Return, Say, Set, Slot, Template
 from ivr.core.moves import KEY_WAIT_KEY, State
 from ivr.core.saying import Manner
+from ivr.core.session import MOST_NODES
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.events import (
     Entry,
@@ -431,6 +432,46 @@ def test_question_without_a_terminator_takes_the_hash_for_nothing() -> None:
     )
     line.presses("123#4561")
     assert line.session.typed == "1234561"
+
+
+def test_menu_may_complain_in_other_words_each_time() -> None:
+    text = TEXT.replace("on_invalid: Marque uno o dos.", "on_invalid: [Marque uno o dos., Sólo uno o dos.]")
+    line = open_line(read_flow(text, file="turnos.yaml"))
+    line.presses(CEDULA)
+    line.presses("7")
+    assert line.said.startswith("Marque uno o dos. | Usted marcó")
+    line.presses("8")
+    assert line.said.startswith("Sólo uno o dos. | Usted marcó")
+
+
+JUNK = ["", "{", "}", "[]", "{}", "9" * 40, "{cedula}", "{:}", "pedir", "otherwise", "not", "<", ">=", "(", "closed"]
+JUNK += ["8-", "AR-", "UTC", "~", "&a", "*", "#", "horario", "contar", "\u202e", "2026-13-01", "- x", "1e9", "true"]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 400), st.sampled_from(JUNK)), min_size=1, max_size=4),
+    presses=st.lists(st.sampled_from([*"0123456789*#", CEDULA]), max_size=10),
+    at=st.sampled_from([WORKDAY, SUNDAY, 0.0, 1e18]),
+)
+def test_flow_with_words_exchanged_is_refused_or_leads_everybody_out(
+    changes: list[tuple[int, str]], presses: list[str], at: float
+) -> None:
+    words = TEXT.split(" ")
+    for place, word in changes:
+        words[place % len(words)] = word
+    try:
+        flow = read_flow(" ".join(words), file="turnos.yaml")
+    except FlowInvalid:
+        return
+    line = Line(flow, at=at).arrives()
+    for keys in presses:
+        line.presses(keys)
+    for _ in range(2 * MOST_NODES):
+        if line.session.state is State.ENDED:
+            return
+        line.waits()
+    raise AssertionError("the conversation goes on for ever")
 
 
 @settings(deadline=None)
