@@ -1,5 +1,5 @@
-"""`python -m benchmarks [PART …] [--quick] [--write FILE]`: runs the parts (all, by default) and prints one table with the
-machine's figures. Progress goes to standard error, the table to standard output."""
+"""`python -m benchmarks [PART …] [--quick] [--write FILE]`: runs the parts (all, by default) and prints one table with
+the machine's figures. Progress goes to standard error, the table to standard output."""
 
 from __future__ import annotations
 

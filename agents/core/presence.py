@@ -146,7 +146,7 @@ def _wrap_up_over(agent: Agent, event: AgentTimerFired, at: float) -> Step:
 
 
 def _call_ended(agent: Agent, event: CallEnded, at: float) -> Step:
-    """A call that is over holds nobody. What it decided before it ended says so already, unless a defect cut it short."""
+    """A call that is over holds nobody. What it decided before it ended said so, unless a defect cut it short."""
     if event.call != agent.call:
         return agent, []
     return _free(agent, idle_since=at, settling=True)

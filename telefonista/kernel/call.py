@@ -274,9 +274,7 @@ def _not_connected(call: Call, event: CommandFailed, at: float) -> Step:
         return call, []
     assert call.agent is not None
     assert call.agent_leg is not None
-    return call, [
-        ConversationEnded(call=call.call, agent=call.agent, leg=call.agent_leg, reason=EndReason.BROKEN)
-    ]
+    return call, [ConversationEnded(call=call.call, agent=call.agent, leg=call.agent_leg, reason=EndReason.BROKEN)]
 
 
 def _forget_leg(call: Call, event: LegEnded) -> Call:

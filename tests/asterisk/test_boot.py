@@ -96,9 +96,7 @@ def sound(path: Path) -> None:
 def plan_in(home: Path, *, toolbox: Toolbox) -> AsteriskPlan:
     sound(home / "music" / "espera.wav")
     sound(home / "prompts" / "contingencia.wav")
-    folders = Folders.under(
-        str(home), modules=str(toolbox.asterisk_modules), shared=str(toolbox.asterisk_shared)
-    )
+    folders = Folders.under(str(home), modules=str(toolbox.asterisk_modules), shared=str(toolbox.asterisk_shared))
     rtp_first = free_rtp_ports()
     plan = AsteriskPlan(
         node="montevideo-1",
@@ -438,9 +436,7 @@ async def test_a_softphone_registers_with_its_own_secret_only(
 ) -> None:
     async with running(plan, toolbox=toolbox) as process:
         for account in ("101", "ciudadano"):
-            right = await sipp(
-                toolbox, plan=plan, scenario="register", folder=tmp_path, service=account, secret=SECRET
-            )
+            right = await sipp(toolbox, plan=plan, scenario="register", folder=tmp_path, service=account, secret=SECRET)
             assert await played(right), account
         assert "101/sip:101@127.0.0.1" in await process.rx("pjsip show contacts")
         wrong = await sipp(toolbox, plan=plan, scenario="register", folder=tmp_path, service="101", secret="x")
@@ -454,9 +450,7 @@ async def test_an_agents_telephone_cannot_pretend_to_be_somebody_else(
 ) -> None:
     async with engine_at(plan) as engine, running(plan, toolbox=toolbox):
         await until(lambda: 200 in engine.answers("bridges"), what="the link is up")
-        agent = await sipp(
-            toolbox, plan=plan, scenario="spoof", folder=tmp_path, secret=SECRET, claimed="099111111"
-        )
+        agent = await sipp(toolbox, plan=plan, scenario="spoof", folder=tmp_path, secret=SECRET, claimed="099111111")
         assert await played(agent)
     (start,) = engine.of_type("StasisStart")
     assert start["args"] == ["0800-info", "4636", "interno"]

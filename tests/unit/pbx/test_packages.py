@@ -270,9 +270,10 @@ def test_fetched_versions_are_recorded_and_preferred_next_time(machine: Machine)
     shutil.rmtree(machine.folder / "root")
     machine.offer(asterisk="1:22.11.0-1")
     machine.ensure()
-    assert "Package: asterisk\nPin: version 1:22.10.1-1\nPin-Priority: 1001\n" in (
-        machine.state / "preferences"
-    ).read_text()
+    assert (
+        "Package: asterisk\nPin: version 1:22.10.1-1\nPin-Priority: 1001\n"
+        in (machine.state / "preferences").read_text()
+    )
     assert "asterisk 1:22.10.1-1 is no longer offered: took 1:22.11.0-1" in machine.said
 
 
@@ -498,4 +499,3 @@ def test_an_archive_signed_by_debian_is_preferred_to_one_that_only_looks_like_it
 def test_a_source_that_may_not_be_read_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "sources.list").mkdir()
     assert debian_mirror(tmp_path) is None
-
