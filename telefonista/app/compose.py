@@ -60,7 +60,7 @@ from telefonista.kernel.events import (
 from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, RecordingId, recording_id
 from telefonista.kernel.ports import LinkDown, Observation, Refused
 from telefonista.pbx.ami import AmiRecorder
-from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess
+from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, port_holder
 from telefonista.pbx.fastagi import FastAgiServer, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
@@ -350,7 +350,14 @@ class Installation:
             on_down=self._link_down,
         )
         self.engine.attach(self.link)
-        await self.link.start()
+        try:
+            await self.link.start()
+        except OSError as taken:
+            holder = port_holder(self.ports.link, protocol="tcp")
+            raise PortTaken(
+                f"link port {self.ports.link}/tcp is in use{f' by {holder}' if holder else ''}: {taken.strerror}; "
+                f"stop that, or stop Asterisk and remove {self.home.run}/ports.json"
+            ) from taken
         stack.push_async_callback(self.link.stop)
         return recorder
 

@@ -14,6 +14,8 @@ import msgspec
 from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid
 from telefonista.pbx.asterisk import running_pid
 
+FIRST_PORT, FIRST_LENT_PORT = 10_000, 32_000
+"""We choose from these; Linux lends those from 32768 on (ip_local_port_range)."""
 RTP_PORTS = 2000
 """How many ports a chosen range has: two a leg, for about 500 calls at once."""
 
@@ -179,14 +181,25 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def free_tcp_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
-    held = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    """Ports that were free a moment ago, all different; none that the system lends to those who dial.
+
+    Asterisk dials the link's port four times a second while no engine listens there. Were it one of those lent,
+    anybody might hold it, Asterisk's own dialling among them, when the next engine comes (seen). Raises OSError."""
+    held: dict[int, socket.socket] = {}
     try:
-        for each in held:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in held]
+        for _ in range(100 * count):
+            port = FIRST_PORT + secrets.randbelow(FIRST_LENT_PORT - FIRST_PORT)
+            if len(held) < count and port not in held:
+                held[port] = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                try:
+                    held[port].bind(("127.0.0.1", port))
+                except OSError:
+                    held.pop(port).close()
+        if len(held) < count:
+            raise OSError(f"no {count} free TCP ports were found between {FIRST_PORT} and {FIRST_LENT_PORT}")
+        return list(held)
     finally:
-        for each in held:
+        for each in held.values():
             each.close()
 
 

@@ -39,7 +39,7 @@ FORMAT = 1
 SEGMENT_BYTES = 16 * 1024 * 1024
 KEEP_SEGMENTS = 30
 
-_GATHER_S = 0.02
+_GATHER_S = 0.03
 """How long writes gather before they are synced together; with the sync itself this stays well under 50 ms."""
 _DEAD_ENTRIES_AT_START = 1_000
 """A start replays at most this many entries of calls that are over. Rotating at every start instead would let an engine

@@ -13,7 +13,7 @@ from telefonista.kernel.call import CallState
 from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.events import CallArrived, ConversationEnded, EndReason, Entry, Presence
 from telefonista.kernel.ids import LegId, PlaybackId, citizen_leg, is_ours
-from tests.fakes.house import ANA, DIRECT, INFO, LUIS, House, but_for_phones, differences
+from tests.fakes.house import ANA, DIRECT, INFO, LUIS, MEMBERS, House, but_for_phones, differences
 from tests.fakes.ledger import Ledger
 
 AGENTS = (ANA, LUIS)
@@ -83,6 +83,8 @@ class Day:
             (10, lambda: self.house.alive, self.time_passes),
             (4, lambda: self.house.to_keep, self.recordings_are_kept),
             (1, lambda: self.house.to_keep, self.recordings_fail),
+            (1, lambda: self.house.alive, self.configuration_is_read_again),
+            (1, lambda: True, self.clock_is_set_back),
         ]
 
     # People.
@@ -140,6 +142,16 @@ class Day:
 
     def recordings_fail(self, _: int) -> None:
         self.house.fail_recordings()
+
+    def configuration_is_read_again(self, _: int) -> None:
+        """One of the two agents has left it, or is back."""
+        house = self.house
+        house.members = MEMBERS if len(house.members) < len(MEMBERS) else MEMBERS[:1]
+        house.rooms.agents.roster.configure(house.members)
+        self._read_again()
+
+    def clock_is_set_back(self, which: int) -> None:
+        self.house.clock.set_back((0.5, 20.0)[which % 2])
 
     # What there is to choose from.
 
@@ -251,6 +263,9 @@ class Day:
             house.pass_time(15)
             house.keep_recordings()
             self.check()
+        house.members = MEMBERS
+        house.rooms.agents.roster.configure(house.members)
+        self._read_again()
         for agent in AGENTS:
             house.node.phone_becomes(agent, "NOT_INUSE")
         self._guard_looks_twice()
