@@ -18,7 +18,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Roster:
-    """Agents by id and by queue. An agent who left the configuration stays until the present contact is over."""
+    """Agents by id and by queue. Who left the configuration stays until the present contact is over, and who comes back
+    into it is what their phone has become meanwhile."""
 
     def __init__(self, members: Iterable[Member]) -> None:
         self._agents: dict[AgentId, Agent] = {}
@@ -28,7 +29,6 @@ class Roster:
 
     def configure(self, members: Iterable[Member]) -> None:
         self._members = {member.agent: member for member in members}
-        self._agents = {name: agent for name, agent in self._agents.items() if self._belongs(agent)}
         by_queue: dict[QueueName, list[AgentId]] = {}
         for member in self._members.values():
             self._agents.setdefault(member.agent, Agent(agent=member.agent))
@@ -37,20 +37,15 @@ class Roster:
         self._by_queue = {queue: tuple(ids) for queue, ids in by_queue.items()}
 
     def __iter__(self) -> Iterator[Agent]:
-        return iter(self._agents.values())
+        """Those who are configured, and those who are not any more but still have a contact."""
+        return (agent for agent in self._agents.values() if agent.agent in self._members or agent.call is not None)
 
     def __getitem__(self, agent: AgentId) -> Agent:
         """The agent's state; one never heard of is offline."""
         return self._agents.get(agent) or Agent(agent=agent)
 
     def put(self, agent: Agent) -> None:
-        if self._belongs(agent):
-            self._agents[agent.agent] = agent
-        else:
-            self._agents.pop(agent.agent, None)
-
-    def _belongs(self, agent: Agent) -> bool:
-        return agent.agent in self._members or agent.call is not None
+        self._agents[agent.agent] = agent
 
     @property
     def members(self) -> Mapping[AgentId, Member]:

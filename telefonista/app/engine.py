@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
-from acd import AcdService, Desk
-from agents import AgentsService
-from ivr import IvrService
+from acd import AcdService, Desk, QueuePolicy
+from agents import AgentsService, Member
+from ivr import Flow, IvrService
 from recordings import RecordingsService
 from telefonista.kernel.call import Call
 from telefonista.kernel.calls import Calls
@@ -38,7 +38,7 @@ from telefonista.kernel.events import (
     RecordingKept,
     TimerFired,
 )
-from telefonista.kernel.ids import CallId, LegId, RecordingId, citizen_leg
+from telefonista.kernel.ids import CallId, LegId, LineName, RecordingId, citizen_leg
 from telefonista.kernel.machine import Output
 from telefonista.kernel.ports import Cancellable, Clock, Journal, Observation, Pbx
 from telefonista.kernel.reconcile import Agreement, Suspicion, audit, missing_legs, reconcile
@@ -118,6 +118,17 @@ class Engine:
             self._cascade.replay(entry)
         self._next_seq = next_seq
         return len(self.calls.open)
+
+    def configure(
+        self, *, policies: Iterable[QueuePolicy], members: Iterable[Member], flows: Mapping[LineName, Flow]
+    ) -> None:
+        """The configuration was read again: it holds for what happens from here on, and whoever waits may be offered at
+        once to an agent who is new in a queue. Raises `EngineFailed`."""
+        self._check()
+        self.desk.configure(policies)
+        self.agents.roster.configure(members)
+        self.ivr.replace_flows(flows)
+        self._take(None)
 
     def receive(self, event: Event, at: float | None = None) -> None:
         """Something happened, at `at` (epoch seconds) or now. Raises `EngineFailed`; nothing was done then."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from agents import Member
 from telefonista.kernel.call import CallState
 from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.events import CallArrived, ConversationEnded, EndReason, Entry, Presence
@@ -145,9 +146,12 @@ class Day:
 
     def configuration_is_read_again(self, _: int) -> None:
         """One of the two agents has left it, or is back."""
+        self._configure(MEMBERS if len(self.house.members) < len(MEMBERS) else MEMBERS[:1])
+
+    def _configure(self, members: Sequence[Member]) -> None:
         house = self.house
-        house.members = MEMBERS if len(house.members) < len(MEMBERS) else MEMBERS[:1]
-        house.rooms.agents.roster.configure(house.members)
+        house.members = tuple(members)
+        house.engine.configure(policies=house.policies, members=members, flows=house.flows)
         self._read_again()
 
     def clock_is_set_back(self, which: int) -> None:
@@ -263,9 +267,7 @@ class Day:
             house.pass_time(15)
             house.keep_recordings()
             self.check()
-        house.members = MEMBERS
-        house.rooms.agents.roster.configure(house.members)
-        self._read_again()
+        self._configure(MEMBERS)
         for agent in AGENTS:
             house.node.phone_becomes(agent, "NOT_INUSE")
         self._guard_looks_twice()

@@ -55,7 +55,16 @@ def test_agent_who_left_the_configuration_is_gone_at_once_or_after_the_present_c
     assert list(roster) == []
 
 
-def test_word_of_somebody_who_never_was_configured_is_not_kept() -> None:
+def test_agent_who_comes_back_into_the_configuration_is_what_the_phone_has_become() -> None:
+    roster = Roster(MEMBERS)
+    roster.configure(MEMBERS[:1])
+    roster.put(READY)
+    assert (list(roster), roster.is_ready(LUIS)) == ([Agent(agent=ANA)], True)
+    roster.configure(MEMBERS)
+    assert list(roster) == [Agent(agent=ANA), READY]
+
+
+def test_word_of_somebody_who_never_was_configured_makes_nobody() -> None:
     roster = Roster(MEMBERS[:1])
     roster.put(READY)
     assert [agent.agent for agent in roster] == [ANA]

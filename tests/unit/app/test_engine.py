@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from agents import Member
 from ivr import read_flow
 from telefonista.app.engine import EngineFailed
 from telefonista.kernel.call import CLEARING_S, CallState
@@ -38,7 +39,7 @@ from telefonista.kernel.events import (
 from telefonista.kernel.ids import CallId, LineName, RouteName, agent_leg, bridge_id, citizen_leg, recording_id
 from telefonista.kernel.ports import Observation
 from tests.fakes.clock import START
-from tests.fakes.house import ANA, DIRECT, FLOW, INFO, LUIS, TRAMITES, House, differences
+from tests.fakes.house import ANA, DIRECT, FLOW, GENERAL, INFO, LUIS, TRAMITES, House, differences
 
 
 def arrival(call: CallId, *, line: LineName) -> CallArrived:
@@ -402,11 +403,20 @@ def test_line_without_a_flow_goes_straight_to_a_person() -> None:
     assert [offer.call for offer in house.of(OfferMade)] == [call]
 
 
+def test_agent_who_is_new_in_a_queue_is_offered_at_once_who_waits_there() -> None:
+    house = House(members=[Member(agent=ANA, name="", queues=(TRAMITES,))]).opens(ANA)
+    call = house.call_to(DIRECT)
+    assert house.of(OfferMade) == []
+    members = [Member(agent=ANA, name="", queues=(TRAMITES, GENERAL))]
+    house.engine.configure(policies=house.policies, members=members, flows=house.flows)
+    assert [(offer.call, offer.agent) for offer in house.of(OfferMade)] == [(call, ANA)]
+
+
 def test_call_finishes_in_the_flow_it_began_with_when_the_flows_change() -> None:
     house = House().opens()
     call = house.call_to(INFO)
     other = read_flow("{flow: corto, language: es, start: a, nodes: {a: {queue: general}}}", file="x.yaml")
-    house.engine.ivr.replace_flows({INFO: other})
+    house.engine.configure(policies=house.policies, members=house.members, flows={INFO: other})
     house.presses(call, "1")
     assert house.engine.calls.open[call].queue == TRAMITES
 
@@ -478,6 +488,7 @@ def test_engine_that_has_failed_does_nothing_more_whoever_asks() -> None:
         lambda: house.engine.audit(observation, believed={}),
         lambda: house.engine.node_lost("nodo1", why="x"),
         lambda: house.engine.stop_calls(),
+        lambda: house.engine.configure(policies=[], members=[], flows={}),
     ):
         with pytest.raises(EngineFailed):
             attempt()
