@@ -10,9 +10,9 @@ from tests.asterisk.conftest import OpenHouse
 
 
 async def test_demonstration_ends_with_equal_accounts(open_house: OpenHouse) -> None:
-    """Eight citizens, two agents, fifteen seconds: some are helped, some give up, some leave in the menu."""
+    """Eight citizens, two agents, ten seconds: some are helped, some give up, some leave in the menu."""
     house = await open_house(flow="0800-info", agents=("101", "102"), ring_s=5.0)
-    result = await run_demo(house.home, citizens=8, agents=2, seconds=15, seed=4, report=print)
+    result = await run_demo(house.home, citizens=8, agents=2, seconds=10, seed=4, report=print)
     assert result.differences == ()
     figures = {row.name: row.sent for row in result.rows}
     assert figures["calls"] == figures["arrived"] == 8
