@@ -315,6 +315,14 @@ def test_timers_end_with_their_call() -> None:
     assert house.clock.alarms == set()
 
 
+def test_timers_end_with_a_call_that_a_defect_ended_without_a_word_to_its_rooms() -> None:
+    house = House().opens()
+    call = house.call_to(DIRECT)
+    house.engine.receive(CallEnded(call=call, reason=EndReason.BROKEN))
+    assert (house.engine._timers, house.clock.alarms, dict(house.engine.calls.open)) == ({}, set(), {})
+    assert house.engine.desk.waiting(GENERAL) == []
+
+
 def test_settling_of_a_recording_outlives_its_call() -> None:
     house = House().opens(ANA)
     call = house.call_to(DIRECT)
