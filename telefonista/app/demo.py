@@ -36,6 +36,7 @@ from telefonista.app.home import Home, PortsInUse
 from telefonista.app.rtp import RtpExchange
 from telefonista.app.sipp import (
     LETS_RING,
+    LONGEST_S,
     AgentCall,
     Behaviour,
     CitizenCall,
@@ -149,7 +150,13 @@ async def run_demo(
     with RtpExchange() as exchange:
         telephones = [
             SippAgent(
-                toolbox.sipp, account=account, secret=secrets[account], exchange=exchange, folder=folder, tone_hz=1150
+                toolbox.sipp,
+                account=account,
+                secret=secrets[account],
+                exchange=exchange,
+                folder=folder,
+                tone_hz=1150,
+                most_s=seconds + LONGEST_S,
             )
             for account in accounts
         ]
@@ -158,6 +165,7 @@ async def run_demo(
             plans=[_plan(person, dialled=config.lines[0].numbers[0]) for person in people],
             exchange=exchange,
             folder=folder,
+            most_s=seconds + LONGEST_S,
         )
         stage = _Stage(people, telephones=telephones, callers=callers)
         try:

@@ -23,12 +23,10 @@ from pathlib import Path
 from telefonista.app.rtp import RtpExchange, RtpLine
 from telefonista.pbx.packages import Program
 
+LONGEST_S = 900.0
 _READ_EVERY_S = 0.02
 _STOP_TIMEOUT_S = 3.0
 _REGISTER_TIMEOUT_S = 15.0
-_SPARE_S = 60.0
-"""How much longer than planned sipp may live before it ends itself, whatever became of us."""
-_LONGEST_PHONE_S = 6 * 3600.0
 
 
 class SippFailed(Exception):
@@ -288,7 +286,9 @@ class SippCitizens:
         folder: Path,
         shown_name: str = "",
         name: str = "citizens",
+        most_s: float = LONGEST_S,
     ) -> None:
+        """`most_s` bounds each call, whatever becomes of us: sipp ends itself."""
         if len({plan.number for plan in plans}) != len(plans):
             raise ValueError("every citizen needs a number of their own")
         self._plans = {plan.number: plan for plan in plans}
@@ -296,6 +296,7 @@ class SippCitizens:
         self._folder = folder
         self._name = name
         self._shown_name = shown_name
+        self._most_s = most_s
         self._sipp = _Sipp(program, folder=folder, name=name, happened=self._happened)
         self._calls = {plan.number: CitizenCall(number=plan.number, dialled=plan.dialled) for plan in plans}
         self._call_ids: dict[str, str] = {}
@@ -324,7 +325,7 @@ class SippCitizens:
                 *("-key", "display", self._shown_name),
                 *("-m", count, "-l", count, "-r", count, "-rp", "100"),
                 sip_port=sip_port,
-                most_s=max(plan.dials_after_s + min(plan.stays_s, _LONGEST_PHONE_S) for plan in plans) + _SPARE_S,
+                most_s=max(plan.dials_after_s for plan in plans) + self._most_s,
             )
 
     @property
@@ -444,11 +445,14 @@ class SippAgent:
         folder: Path,
         tone_hz: int = 0,
         behaviour: Callable[[str], Behaviour] = lambda caller: ANSWERS,
+        most_s: float = LONGEST_S,
     ) -> None:
+        """`most_s` bounds the telephone's life, whatever becomes of us: sipp ends itself."""
         self.account = account
         self.behaviour = behaviour
         """Asked once per call, when it rings, with the number that the telephone shows."""
         self._secret = secret
+        self._most_s = most_s
         self._exchange = exchange
         self._folder = folder
         self._program = program
@@ -475,7 +479,7 @@ class SippAgent:
                 *("-sf", str(registration), "-inf", str(table), "-rxsf", str(telephone), "-rxinf", str(ports)),
                 *("-m", "1", "-r", "1", "-l", "20"),
                 sip_port=sip_port,
-                most_s=_LONGEST_PHONE_S,
+                most_s=self._most_s,
             )
             await _until(
                 lambda: self._registered or self._turned_away or not self._sipp.running, timeout_s=_REGISTER_TIMEOUT_S

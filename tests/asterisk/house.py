@@ -41,6 +41,8 @@ READY_S = 40.0
 STOP_S = 20.0
 CHECKOUT = Path(telefonista.__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-c", "from telefonista.app.cli import main; main()")
+UNTIL_WE_END = (*COMMAND[:2], f"import ctypes, signal; ctypes.CDLL(None).prctl(1, int(signal.SIGINT)); {COMMAND[2]}")
+"""The same, but when whoever runs the tests is killed it gets a SIGINT (PR_SET_PDEATHSIG) and stops its Asterisk too."""
 
 SHORT_FLOW = """
 flow: corto
@@ -147,7 +149,7 @@ class House:
         arguments = ["run", "--home", str(self.home.folder), *(["--verbose"] if self.settings.verbose else [])]
         with self._output.open("wb") as output:
             self._engine = await asyncio.create_subprocess_exec(
-                *COMMAND,
+                *UNTIL_WE_END,
                 *arguments,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
