@@ -42,7 +42,7 @@ STOP_S = 20.0
 CHECKOUT = Path(telefonista.__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-c", "from telefonista.app.cli import main; main()")
 UNTIL_WE_END = (*COMMAND[:2], f"import ctypes, signal; ctypes.CDLL(None).prctl(1, int(signal.SIGINT)); {COMMAND[2]}")
-"""The same, but when whoever runs the tests is killed it gets a SIGINT (PR_SET_PDEATHSIG) and stops its Asterisk too."""
+"""The same, but when whoever runs the tests is killed it gets a SIGINT (PR_SET_PDEATHSIG), and stops its Asterisk."""
 
 SHORT_FLOW = """
 flow: corto
