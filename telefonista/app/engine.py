@@ -5,6 +5,7 @@ Out: batches to the journal and to whoever listens (the projection, the live vie
 recordings to be kept. Holds no rule of its own.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
@@ -170,8 +171,11 @@ class Engine:
             for owner in list(self._timers):
                 for key in list(self._timers[owner]):
                     self._cancel(owner, key)
-            _log.critical("the journal takes no more and the engine ends; calls go on in Asterisk", why=str(failure))
             self._on_failure(failure)
+            with contextlib.suppress(OSError):  # the disk that takes no journal may take no log either
+                _log.critical(
+                    "the journal takes no more; the engine ends and calls go on in Asterisk", why=str(failure)
+                )
             raise EngineFailed(f"the journal takes no more: {failure}") from failure
         self._next_seq += len(entries)
 

@@ -483,6 +483,18 @@ def test_what_the_journal_does_not_take_is_not_done_and_the_engine_ends() -> Non
     assert (failing.tried, house.clock.alarms, house.engine._timers) == (1, set(), {})
 
 
+def test_log_that_is_full_too_does_not_keep_the_engine_from_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, _, told = on_a_full_disk()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("telefonista.app.engine._log.critical", full)
+    with pytest.raises(EngineFailed):
+        house.engine.receive(EngineStarted(node="nodo1", version="0"))
+    assert len(told) == 1
+
+
 def test_engine_that_has_failed_does_nothing_more_whoever_asks() -> None:
     house, failing, told = on_a_full_disk()
     with pytest.raises(EngineFailed):
