@@ -285,8 +285,7 @@ class House:
             greeting=library.uri(greeting).removeprefix("sound:"),
         )
         peers = tuple(AgentAccount(agent, secrets.token_urlsafe(12)) for agent in self._peer_agents)
-        # Nobody asks the telephones whether they are there: an OPTIONS would use up a row of sipp's table of accounts.
-        with_peers = replace(plan, agents=plan.agents + peers, qualify_s=0)
+        with_peers = replace(plan, agents=plan.agents + peers)
         write_configuration(with_peers)
         write_contingency_program(Path(plan.contingency.agi), python=sys.executable)
         self._add_peer(Path(plan.folders.configuration), menu=library.uri(menu).removeprefix("sound:"))

@@ -17,16 +17,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from benchmarks.machine import cpu_s
+from benchmarks.registration import NotRegistered, register
 from telefonista.app.rtp import tone_frames
 from telefonista.pbx.packages import Program
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
-_REGISTRATIONS_PER_S = 50
-_REGISTER_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 5.0
 _LOOK_EVERY_S = 0.05
 _VOICE_HZ = 425
@@ -87,23 +85,19 @@ class Agents:
 
     async def start(self, *, sip_port: int) -> None:
         """Register them all. Raises `PhonesFailed`."""
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        rows = [
-            f"{account};[authentication username={account} password={secret}]"
-            for account, secret in self._accounts.items()
-        ]
-        table = _write_table(self._folder / "accounts.csv", rows)
-        registration = resources.files("telefonista.app") / "scenarios" / "registration.xml"
-        with resources.as_file(registration) as register:
-            self._process = await _sipp(
-                self._program,
-                *("-sf", str(register), "-inf", str(table), "-rxsf", self._scenario()),
-                *("-m", str(len(rows)), "-r", str(_REGISTRATIONS_PER_S), "-l", _MOST_CALLS),
-                folder=self._folder,
-                name="agents",
-                sip_port=sip_port,
-            )
-            await self._registered()
+        (port,) = _free_udp_ports(1)
+        try:
+            await register(self._accounts, port=port, sip_port=sip_port)
+        except (NotRegistered, OSError) as problem:
+            raise PhonesFailed(f"the agents' telephones: {problem}") from problem
+        self._process = await _sipp(
+            self._program,
+            *("-sf", self._scenario(), "-l", _MOST_CALLS),
+            folder=self._folder,
+            name="agents",
+            sip_port=sip_port,
+            port=port,
+        )
 
     def _scenario(self) -> str:
         path = Path(_scenario("agent.xml", self._folder))
@@ -112,13 +106,6 @@ class Agents:
             text = text.replace(f'"{mark}"', f'"{value_ms}"')
         path.write_text(text, encoding="utf-8")
         return str(path)
-
-    async def _registered(self) -> None:
-        deadline = time.monotonic() + _REGISTER_TIMEOUT_S
-        while {each.subject for each in self.seen() if each.word == "registered"} != set(self._accounts):
-            if self._process is None or self._process.returncode is not None or time.monotonic() > deadline:
-                raise PhonesFailed(f"the agents' telephones do not register: {_last_words(self._folder, 'agents')}")
-            await asyncio.sleep(_LOOK_EVERY_S)
 
     @property
     def cpu_s(self) -> float:
@@ -173,6 +160,7 @@ class Citizens:
             folder=self._folder,
             name=name,
             sip_port=sip_port,
+            port=_free_udp_ports(1)[0],
         )
         used_s = 0.0
         try:
@@ -201,9 +189,9 @@ def _times(seen: list[Happening], word: str) -> dict[str, float]:
 
 
 async def _sipp(
-    program: Program, *arguments: str, folder: Path, name: str, sip_port: int
+    program: Program, *arguments: str, folder: Path, name: str, sip_port: int, port: int
 ) -> asyncio.subprocess.Process:
-    port, control_port = _free_udp_ports(2)
+    (control_port,) = _free_udp_ports(1)
     command = program.command(
         f"127.0.0.1:{sip_port}",
         *("-i", "127.0.0.1", "-mi", "127.0.0.1", "-ci", "127.0.0.1", "-bind_local"),

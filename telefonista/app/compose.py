@@ -28,6 +28,7 @@ from dialplans import (
     Folders,
     Link,
     Manager,
+    PlanError,
     Ports,
     PublicNumber,
     Trunk,
@@ -41,7 +42,7 @@ from ivr.prompts import EspeakSynthesiser, PromptLibrary, SynthesisFailed, Unspe
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
 from telefonista.app.clock import LoopClock
-from telefonista.app.config import Config, read_config
+from telefonista.app.config import Config, ConfigInvalid, read_config
 from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
@@ -505,22 +506,26 @@ class Installation:
         fixed = {"node", "sip_address", "own_asterisk", "database"}
         needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
         kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
+        before = self.config, self.secrets
         self.config = config.model_copy(update=kept)
-        self.secrets = self.home.secrets(self.config)
-        await asyncio.to_thread(self._prepare_sounds, flows.values())
-        self.engine.desk.configure(self._policies(self.config))
-        self.engine.agents.roster.configure(members(self.config))
-        self.engine.ivr.replace_flows(flows)
-        await self._tell_asterisk()
+        try:
+            self.secrets = self.home.secrets(self.config)
+            toolbox = await asyncio.to_thread(partial(tools, report=self._report))
+            await asyncio.to_thread(self._prepare_sounds, flows.values())
+            plan = self._plan(toolbox)
+        except (OSError, PlanError, SynthesisFailed, UnspeakablePrompt) as problem:
+            self.config, self.secrets = before
+            raise ConfigInvalid(f"{self.home.config_file}: {problem}") from problem
+        self.engine.configure(policies=self._policies(self.config), members=members(self.config), flows=flows)
+        await self._tell_asterisk(plan)
         await self.link.watch([AgentId(agent.id) for agent in self.config.agents])
         restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""
         return f"reloaded: {len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents{restart}"
 
-    async def _tell_asterisk(self) -> None:
+    async def _tell_asterisk(self, plan: AsteriskPlan) -> None:
         if self.asterisk is None:
             return
-        toolbox = await asyncio.to_thread(partial(tools, report=self._report))
-        changed = {path.name for path in write_configuration(self._plan(toolbox))}
+        changed = {path.name for path in await asyncio.to_thread(write_configuration, plan)}
         for file, command in RELOADS.items():
             if file in changed:
                 await self.asterisk.rx(command)
