@@ -132,6 +132,8 @@ async def _serve(installation: Installation, *, console: Console) -> None:
     config, ports = installation.config, installation.ports
     listening = _listen(ports.http)
     server = _api_server(_Port(installation), token=installation.secrets.api_token)
+    # Now and not when it serves: what it imports then would hold up the first calls.
+    server.config.load()
     loop = asyncio.get_running_loop()
     running = asyncio.current_task()
     assert running is not None
