@@ -9,8 +9,8 @@
 PYTHON ?=
 export PYTHON
 ARGS ?=
-# Two at once on two cores: the tests wait for calls more than they compute.
-WORKERS ?= 2
+# More than there are cores: the tests wait for calls more than they compute.
+WORKERS ?= 3
 python := .venv/bin/python
 
 help:
