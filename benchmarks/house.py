@@ -285,7 +285,8 @@ class House:
             greeting=library.uri(greeting).removeprefix("sound:"),
         )
         peers = tuple(AgentAccount(agent, secrets.token_urlsafe(12)) for agent in self._peer_agents)
-        with_peers = replace(plan, agents=plan.agents + peers)
+        # Nobody asks the telephones whether they are there: they answer only when all of them have been registered.
+        with_peers = replace(plan, agents=plan.agents + peers, qualify_s=0)
         write_configuration(with_peers)
         write_contingency_program(Path(plan.contingency.agi), python=sys.executable)
         self._add_peer(Path(plan.folders.configuration), menu=library.uri(menu).removeprefix("sound:"))
