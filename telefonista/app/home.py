@@ -16,6 +16,8 @@ from telefonista.pbx.asterisk import running_pid
 
 FIRST_PORT, FIRST_LENT_PORT = 10_000, 32_000
 """We choose from these; Linux lends those from 32768 on (ip_local_port_range)."""
+FIRST_SOUND_PORT, LAST_SOUND_PORT = 33_000, 60_000
+"""Sound has its own, so that no telephone's conversation sits on what another installation is about to open."""
 RTP_PORTS = 2000
 """How many ports a chosen range has: two a leg, for about 500 calls at once."""
 
@@ -206,7 +208,7 @@ def free_tcp_ports(count: int) -> list[int]:
 def free_udp_range(count: int) -> int:
     """The even first port of a range for RTP whose ends and middle are free, chosen apart from other installations."""
     for _ in range(50):
-        first = 10000 + 2 * secrets.randbelow((60000 - 10000 - count) // 2)
+        first = FIRST_SOUND_PORT + 2 * secrets.randbelow((LAST_SOUND_PORT - FIRST_SOUND_PORT - count) // 2)
         probes = [first, first + count // 2, first + count - 1]
         held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in probes]
         try:
@@ -219,4 +221,4 @@ def free_udp_range(count: int) -> int:
         finally:
             for each in held:
                 each.close()
-    raise OSError("no free range of UDP ports for RTP was found between 10000 and 60000")
+    raise OSError(f"no free range of UDP ports for RTP was found between {FIRST_SOUND_PORT} and {LAST_SOUND_PORT}")

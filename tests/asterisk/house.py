@@ -11,10 +11,8 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -34,6 +32,7 @@ from telefonista.app.rtp import RtpExchange, RtpLine, write_wav
 from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCitizens
 from telefonista.pbx.packages import Toolbox
 from telefonista.pbx.wire.ari import WAITING_ROOM
+from tests.ports import free_port
 
 MUSIC_HZ = 1750
 PATIENCE_S = 20.0
@@ -500,19 +499,6 @@ def _heard(line: RtpLine, span: Span) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory() as folder:
         yield write_wav(Path(folder) / "heard.wav", ulaw=ulaw)
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP now, below those that the system gives out by itself."""
-    while True:
-        port = random.randrange(11_000, 32_000)
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            try:
-                stream.bind(("127.0.0.1", port))
-                datagram.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def processes_naming(words: str) -> list[int]:

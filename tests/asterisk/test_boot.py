@@ -42,6 +42,7 @@ from dialplans import (
 from dialplans.service import write_contingency_program
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, check_ports
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
+from tests.ports import free_port
 
 CASE = Path(__file__).parent / "contingency"
 SECRET = "prueba-de-arranque"
@@ -53,19 +54,6 @@ PATIENCE_S = 20.0
 @pytest.fixture(scope="module")
 def toolbox() -> Toolbox:
     return ensure(default_folder(), wanted=set(Tool), report=print)
-
-
-def free_port() -> int:
-    """A port that is free for TCP and UDP on loopback now."""
-    while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
-            stream.bind(("127.0.0.1", 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagram.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
 
 
 def free_rtp_ports() -> int:

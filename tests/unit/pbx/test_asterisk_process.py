@@ -27,6 +27,7 @@ from dialplans import (
 )
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, check_ports, port_holder
 from telefonista.pbx.packages import Program
+from tests.ports import free_port
 
 SECRET = "x" * 16
 PATIENCE_S = 15.0
@@ -65,13 +66,6 @@ app_queue.so                   True Call Queueing                       0       
 res_agi.so                     Asterisk Gateway Interface (AGI)         0          Not Running          core
 2 modules loaded
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Stage:
