@@ -209,6 +209,7 @@ class House:
 
         For the dialplan CDR runs, which is its record, and the engine is stopped: its connections alone make Asterisk
         describe every event. The engine is started anew and has taken a few calls when this returns."""
+        self.agents.check()
         _write_cdr(self.home.folder / "asterisk" / "etc", enable=way is Way.DIALPLAN)
         await self._asterisk.rx("module reload cdr")
         status = " ".join((await self._asterisk.rx("cdr show status")).split())
