@@ -30,7 +30,7 @@ from rich.text import Text
 
 from telefonista.app import client, reports
 from telefonista.app.compose import tools
-from telefonista.app.config import Config, read_config
+from telefonista.app.config import EVERY_INTERFACE, Config, read_config
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse
 from telefonista.app.rtp import RtpExchange
@@ -342,7 +342,7 @@ async def _check(home: Home, config: Config, *, citizens: int, agents: int, seco
         raise DemoImpossible(
             f"{agents} agents: {home.config_file} has {len(config.agents)}; ask for fewer, or add some there"
         )
-    if config.sip_address not in ("127.0.0.1", "0.0.0.0"):  # noqa: S104 - compared, not listened on
+    if config.sip_address not in ("127.0.0.1", EVERY_INTERFACE):
         raise DemoImpossible(
             f"telephones reach this installation at {config.sip_address} only, the demo's are on 127.0.0.1"
         )
