@@ -3,10 +3,10 @@ house uses the names below, `ivr.prompts`, `ivr.music` and `ivr.core.speaking`, 
 
 from ivr.core.checks import check_queues
 from ivr.core.flow import Flow
-from ivr.core.problems import FlowInvalid, Problem
 from ivr.core.reading import read_flow
 from ivr.core.session import MACHINE
 from ivr.service import IvrService, load_flow, sample_flow
+from telefonista.notation.problems import FlowInvalid, Problem
 
 __all__ = [
     "MACHINE",

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from ivr.core.expressions import Expression, ExpressionInvalid, Kind, parse
 from ivr.core.flow import Flow, Hours
-from ivr.core.hours import zone
-from ivr.core.problems import Findings, FlowInvalid, Problem, shown
 from ivr.core.reading import KEYS
-from ivr.core.source import Row, Table, Tree, Word, read_source
 from ivr.rehearsal import GOODBYE, HUNG_UP, Rehearsal
+from telefonista.notation.expressions import Expression, ExpressionInvalid, Kind, parse
+from telefonista.notation.hours import zone
+from telefonista.notation.problems import Findings, FlowInvalid, Problem, shown
+from telefonista.notation.source import Row, Table, Tree, Word, read_source
 
 DEFAULT_MOMENT = "2026-11-24 10:00"
 """A Tuesday on which offices are open."""

@@ -7,7 +7,6 @@ room.
 
 from collections import deque
 
-from ivr.core.expressions import Value
 from ivr.core.flow import Flow
 from ivr.core.moves import FINISHED, Session, State
 from ivr.service import IvrService
@@ -25,6 +24,7 @@ from telefonista.kernel.events import (
     TimerFired,
 )
 from telefonista.kernel.ids import CallId, LineName, QueueName, RouteName, citizen_leg
+from telefonista.notation.expressions import Value
 
 SECONDS_PER_SIGN = 0.07
 """What the synthetic voice takes, about."""

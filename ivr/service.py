@@ -12,12 +12,12 @@ from types import MappingProxyType
 
 from ivr.core.flow import Flow, straight_to
 from ivr.core.moves import Session
-from ivr.core.problems import FlowInvalid, Problem
 from ivr.core.reading import read_flow
 from ivr.core.session import MACHINE, begin, resume
 from telefonista.kernel.events import CallArrived, Entry, FlowEntered, HandedOff, NodeEntered
 from telefonista.kernel.ids import CallId, FlowName, LineName, QueueName
 from telefonista.kernel.machine import Output
+from telefonista.notation.problems import FlowInvalid, Problem
 
 _CONSUMES: frozenset[type] = frozenset((CallArrived, *MACHINE.events))
 

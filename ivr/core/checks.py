@@ -21,8 +21,8 @@ from ivr.core.flow import (
     Say,
     Set,
 )
-from ivr.core.problems import Findings, Problem, shown
 from telefonista.kernel.ids import NodeName, QueueName
+from telefonista.notation.problems import Findings, Problem, shown
 
 _Place: TypeAlias = tuple[NodeName, tuple[NodeName, ...]]
 """A node, and where the sub-flows that lead to it go on when they are done."""

@@ -12,11 +12,11 @@ from typing import TypeAlias
 import msgspec
 
 from ivr.core.documents import DOCUMENTS, RUT_K_KEY
-from ivr.core.expressions import Expression, Kind
-from ivr.core.hours import OpeningHours
 from ivr.core.saying import Manner, every_value_piece
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
+from telefonista.notation.expressions import Expression, Kind
+from telefonista.notation.hours import OpeningHours
 
 PERSON_KEY = "0"
 """In every menu this key leads to a person."""

@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from ivr.core.expressions import Value
 from ivr.core.flow import Flow, Saying
 from ivr.core.saying import value_pieces
 from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StopPlayback
 from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered
 from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, playback_id
 from telefonista.kernel.machine import Output
+from telefonista.notation.expressions import Value
 
 GUARD_KEY = "flow.guard"
 """The timer that goes on in place of a sound whose end nobody tells."""

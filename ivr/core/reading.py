@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from ivr.core.checks import check_ways
 from ivr.core.documents import DOCUMENTS
-from ivr.core.expressions import RESERVED, Expression, ExpressionInvalid, Kind, parse
 from ivr.core.flow import (
     PERSON_KEY,
     Ask,
@@ -34,12 +33,13 @@ from ivr.core.flow import (
     Slot,
     Template,
 )
-from ivr.core.opening import read_opening_hours
-from ivr.core.problems import Findings, FlowInvalid, nearest, shown
 from ivr.core.saying import Manner
-from ivr.core.source import Row, Table, Tree, Word, read_source
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
+from telefonista.notation.expressions import RESERVED, Expression, ExpressionInvalid, Kind, parse
+from telefonista.notation.opening import read_opening_hours
+from telefonista.notation.problems import Findings, FlowInvalid, nearest, shown
+from telefonista.notation.source import Row, Table, Tree, Word, read_source
 
 KEYS = "0123456789*#"
 """Of a telephone."""

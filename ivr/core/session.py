@@ -8,7 +8,6 @@ makes of a key or of the end of its sound stands in `ivr.core.behaviours`. Must 
 import msgspec
 
 from ivr.core.behaviours import BEHAVIOURS, Behaviour
-from ivr.core.expressions import kind_of
 from ivr.core.flow import Flow, Node
 from ivr.core.moves import (
     ABANDONED,
@@ -48,6 +47,7 @@ from telefonista.kernel.events import (
 )
 from telefonista.kernel.ids import CallId, QueueName, citizen_leg
 from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
+from telefonista.notation.expressions import kind_of
 
 MOST_NODES = 300
 """Entered in one flow. Somebody who presses keys that often is helped by a person."""

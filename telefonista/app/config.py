@@ -16,10 +16,10 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from acd import QueuePolicy
-from ivr.core.problems import Findings, shown, suggestion
-from ivr.core.source import Row, Table, Tree, Word, read_source
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import QueueName
+from telefonista.notation.problems import Findings, shown, suggestion
+from telefonista.notation.source import Row, Table, Tree, Word, read_source
 
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - named so that it can be recognised; nothing binds to it unless configured
 

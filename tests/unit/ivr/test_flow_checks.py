@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from ivr import Flow, FlowInvalid, check_queues, read_flow
 from ivr.core.checks import check_ways
 from ivr.core.flow import Goto, Hangup, Menu, Node, Queue, Say, straight_to
-from ivr.core.problems import Findings
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
+from telefonista.notation.problems import Findings
 
 MENU = (
     "menu: 'Para una persona, marque cero.', on_invalid: No existe., on_timeout: No recibimos nada., "

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from ivr import FlowInvalid, check_queues, read_flow, sample_flow
 from ivr.core.flow import Goto, Hangup, Menu, Queue, Say
-from ivr.core.problems import MOST_PROBLEMS, Problem
 from ivr.core.reading import KINDS
-from ivr.core.source import DEEPEST, LONGEST_TEXT, MOST_EVENTS
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import NodeName, QueueName
+from telefonista.notation.problems import MOST_PROBLEMS, Problem
+from telefonista.notation.source import DEEPEST, LONGEST_TEXT, MOST_EVENTS
 
 MENU = """\
 flow: 0800-info

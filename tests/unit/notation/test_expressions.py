@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.core.expressions import (
+from telefonista.notation.expressions import (
     DEEPEST_EXPRESSION,
     GREATEST_VALUE,
     LONGEST_EXPRESSION,

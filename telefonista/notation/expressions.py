@@ -2,7 +2,7 @@
 
 In: a text and the kinds of the flow's variables. Out: an `Expression` whose kind is known before any citizen calls and
 whose evaluation cannot fail: bounded in length and depth, no names but the flow's own, no functions, nothing of
-Python's. Must never import another room.
+Python's. Must never import a room.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from ivr.core.problems import shown, suggestion
+from telefonista.notation.problems import shown, suggestion
 
 Value: TypeAlias = str | int | bool
 """What a variable can be. In Python a truth is a number too: ask for it first."""

@@ -2,7 +2,7 @@
 
 In: hours as a flow states them and a moment, an argument as everywhere. Out: true or false. Holidays come from the
 library `holidays` and time zones from `zoneinfo`: both are tables, the same answer for the same question always, read
-from disk once; they are kept here so that a call asks memory. Must never import another room.
+from disk once; they are kept here so that a call asks memory. Must never import a room.
 """
 
 from collections.abc import Mapping

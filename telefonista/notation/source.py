@@ -2,7 +2,7 @@
 
 In: text of unknown origin. Out: mappings, lists and words with line and column, or one finding that says why not.
 Aliases, anchors, tags, further documents, deep nesting and great length are refused while the text is being parsed,
-before they can cost anything. Words stay text: what is a number is for the reader to say. Must never import another
+before they can cost anything. Words stay text: what is a number is for the reader to say. Must never import a
 room.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from ivr.core.problems import Findings, shown
+from telefonista.notation.problems import Findings, shown
 
 LONGEST_TEXT = 128 * 1024
 DEEPEST = 8

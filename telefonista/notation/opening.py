@@ -1,6 +1,6 @@
 """Opening hours as they are written in a flow, to `OpeningHours`.
 
-In: what stands below `hours:` in a flow's text. Out: the value, or findings with their lines. Must never import another
+In: what stands below `hours:` in a flow's text. Out: the value, or findings with their lines. Must never import a
 room.
 """
 
@@ -12,9 +12,9 @@ from zoneinfo import available_timezones
 
 import holidays
 
-from ivr.core.hours import DAYS, MINUTES_OF_DAY, OpeningHours, Spans, zone
-from ivr.core.problems import Findings, shown
-from ivr.core.source import Table, Tree, Word
+from telefonista.notation.hours import DAYS, MINUTES_OF_DAY, OpeningHours, Spans, zone
+from telefonista.notation.problems import Findings, shown
+from telefonista.notation.source import Table, Tree, Word
 
 MOST_DAYS = 400
 CLOSED = "closed"

@@ -1,7 +1,7 @@
 """What is wrong with a flow, said to the person who wrote it: one line each, with the place and the nearest valid word.
 
 In: findings of the reader and of the checks. Out: `Problem` values, a bounded number of them, and `FlowInvalid` which
-carries them. Must never import another room.
+carries them. Must never import a room.
 """
 
 from collections.abc import Iterable, Sequence
