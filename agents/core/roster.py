@@ -15,6 +15,10 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentId
     name: str
     queues: tuple[QueueName, ...]
+    skills: Mapping[str, int] = {}
+    """Level 0 to 10 by skill; one that is not named is not known at all."""
+    languages: tuple[str, ...] = ()
+    """Such as es or es-UY; empty means the installation's own."""
 
 
 class Roster:

@@ -101,7 +101,13 @@ RELOADS = {
 def members(config: Config) -> list[Member]:
     """The configured agents, as the roster wants them."""
     return [
-        Member(agent=AgentId(agent.id), name=agent.name, queues=tuple(QueueName(queue) for queue in agent.queues))
+        Member(
+            agent=AgentId(agent.id),
+            name=agent.name,
+            queues=tuple(QueueName(queue) for queue in agent.queues),
+            skills=agent.skills,
+            languages=agent.languages,
+        )
         for agent in config.agents
     ]
 

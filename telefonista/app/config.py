@@ -97,6 +97,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
+SkillLevel = Annotated[int, Field(ge=0, le=10)]
 
 
 class _Strict(BaseModel):
@@ -138,6 +139,10 @@ class AgentConfig(_Strict):
     id: AgentNumber
     name: Title = ""
     queues: tuple[Name, ...] = Field(min_length=1)
+    skills: dict[Name, SkillLevel] = {}
+    """How well each thing is known, 0 (not at all) to 10."""
+    languages: tuple[Language, ...] = ()
+    """Those in which this agent attends; empty means the installation's own."""
 
 
 class RouteConfig(_Strict):

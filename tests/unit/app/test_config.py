@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from dialplans import AgentAccount, CitizenAccount, PublicNumber, Trunk
 from dialplans.core import values
+from telefonista.app.compose import members
 from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid, parse_config, read_config
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import QueueName
@@ -268,3 +269,22 @@ def test_configuration_that_is_accepted_can_be_told_to_asterisk(words: list[str]
 def test_slip_anywhere_in_the_file_is_a_configuration_or_a_named_mistake(place: int, cut: int, put: str) -> None:
     text = SAMPLE[:place] + put + SAMPLE[place + cut :]
     assert all(line.startswith("c.yaml:") for line in problems_of(text))
+
+
+def test_agent_has_skills_with_levels_and_languages() -> None:
+    text = LEAST.replace(
+        "queues: [general]}", "queues: [general], skills: {impuestos: 7, guarani: 0}, languages: [es, gn]}"
+    )
+    (agent,) = parse_config(text, file="c.yaml").agents
+    assert (agent.skills, agent.languages) == ({"impuestos": 7, "guarani": 0}, ("es", "gn"))
+    (member,) = members(parse_config(text, file="c.yaml"))
+    assert (dict(member.skills), member.languages) == ({"impuestos": 7, "guarani": 0}, ("es", "gn"))
+
+
+@pytest.mark.parametrize(
+    "skills",
+    ["{impuestos: 11}", "{impuestos: -1}", "{impuestos: 7.5}", "{impuestos: bien}", "{impues tos: 7}", "[impuestos]"],
+)
+def test_skill_without_a_name_or_with_a_level_that_there_is_not_is_refused(skills: str) -> None:
+    (problem,) = refused(LEAST.replace("queues: [general]}", f"queues: [general], skills: {skills}}}"))
+    assert problem.startswith("c.yaml:6: agents.0.skills"), problem
