@@ -17,8 +17,8 @@ class AcdService:
     def handle(self, entry: Entry) -> Sequence[Output]:
         return self.desk.apply(entry)
 
-    def match(self) -> OfferMade | WaitBegan | WaitAnnounced | None:
-        return self.desk.match()
+    def match(self, now: float) -> OfferMade | WaitBegan | WaitAnnounced | None:
+        return self.desk.match(now)
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:
         return self.desk.resume(call, at=at)

@@ -140,7 +140,7 @@ class Desk:
         self._note_due(stay)
         return outputs
 
-    def match(self) -> OfferMade | WaitBegan | WaitAnnounced | None:
+    def match(self, now: float) -> OfferMade | WaitBegan | WaitAnnounced | None:
         """The next offer, if there is a waiting contact and a ready agent for it; else the next citizen to be told
         something, who may be one to whom nobody could be offered. Call until it gives None."""
         return self._offer() or self._tell()

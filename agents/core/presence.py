@@ -171,23 +171,27 @@ def _recalled(agent: Agent, event: PresenceChanged, at: float) -> Step:
 _: Exempt = LATE
 X: Exempt = IMPOSSIBLE
 _TABLE: dict[type, tuple[Reaction[Agent] | Exempt, ...]] = {
-    # columns: offline, ready, reserved, ringing, talking, wrap_up, busy
+    # columns: offline, unreachable, ready, reserved, ringing, dialling, talking, on_hold, wrap_up, paused, busy
     PhoneChanged: (
         _phone_changed_without_contact,
         _phone_changed_without_contact,
+        _phone_changed_without_contact,
+        _phone_changed_with_contact,
+        _phone_changed_with_contact,
         _phone_changed_with_contact,
         _phone_changed_with_contact,
         _phone_changed_with_contact,
         _phone_changed_with_contact,
         _phone_changed_without_contact,
+        _phone_changed_without_contact,
     ),
-    OfferMade: (X, _offer_made, X, X, X, X, X),
-    AgentRang: (_, _, _agent_rang, _, _, _, _),
-    OfferEnded: (_, _, _offer_ended, _offer_ended, _, _, _),
-    ConversationStarted: (X, X, _conversation_started, _conversation_started, X, X, X),
-    ConversationEnded: (_, _, _, _, _conversation_ended, _, _),
-    CallEnded: (_, _, _call_ended, _call_ended, _call_ended, _, _),
-    AgentTimerFired: (_, _, _, _, _, _wrap_up_over, _),
-    PresenceChanged: (_recalled,) * 7,
+    OfferMade: (X, X, _offer_made, X, X, X, X, X, X, X, X),
+    AgentRang: (_, _, _, _agent_rang, _, _, _, _, _, _, _),
+    OfferEnded: (_, _, _, _offer_ended, _offer_ended, _offer_ended, _, _, _, _, _),
+    ConversationStarted: (X, X, X, _conversation_started, _conversation_started, X, X, X, X, X, X),
+    ConversationEnded: (_, _, _, _, _, _, _conversation_ended, _conversation_ended, _, _, _),
+    CallEnded: (_, _, _, _call_ended, _call_ended, _call_ended, _call_ended, _call_ended, _, _, _),
+    AgentTimerFired: (_, _, _, _, _, _, _, _, _wrap_up_over, _, _),
+    PresenceChanged: (_recalled,) * 11,
 }
 MACHINE: Machine[Agent] = Machine("agent", states=Presence, events=_TABLE, table=rows(Presence, _TABLE))

@@ -22,7 +22,8 @@ MOST_EVENTS = 1000
 """That may follow from one. More means that two rooms answer each other for ever: what is left is dropped, and the call
 that it was about is broken off."""
 
-Matcher = Callable[[], Event | None]
+Matcher = Callable[[float], Event | None]
+"""The next offer, if one can be made now (epoch seconds)."""
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -49,7 +50,7 @@ class Cascade:
         while True:
             if event is not None:
                 self._follow(event, at=moment, next_seq=next_seq, batch=batch)
-            event, moment = (self._matcher() if matching else None), now
+            event, moment = (self._matcher(now) if matching else None), now
             if event is None:
                 break
         last = len(batch.entries) - 1

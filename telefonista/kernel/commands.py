@@ -5,6 +5,8 @@ Executing one twice does no harm, for every leg and bridge has an id of our own 
 only a `Play` under an id that was used before is heard again (seen), so each gets a number of its own.
 """
 
+from typing import Literal
+
 import msgspec
 
 from telefonista.kernel.ids import AgentId, BridgeId, CallId, LegId, PlaybackId, RecordingId
@@ -93,6 +95,46 @@ class KeepRecording(Command, frozen=True):
     """Join the two directions of a finished recording, measure it, put it in its place."""
 
     recording: RecordingId
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a flow wants to know: a field of the answer, and the kind of the variable that it goes into."""
+
+    field: str
+    kind: Literal["text", "number", "truth"]
+
+
+class LookUp(Command, frozen=True, kw_only=True):
+    """Ask another system; `LookupAnswered` or `LookupFailed` follows within `deadline_s`."""
+
+    request: int
+    source: str
+    parameters: dict[str, str | int | bool]
+    wanted: dict[str, Wanted]
+    """By the flow's variables."""
+    deadline_s: float
+
+
+class OpenTicket(Command, frozen=True, kw_only=True):
+    """Pass something on to the back office; `TicketOpened` or `LookupFailed` follows. The same key again opens none."""
+
+    request: int
+    key: str
+    topic: str
+    details: dict[str, str]
+    deadline_s: float
+
+
+class ReadTicket(Command, frozen=True, kw_only=True):
+    """`TicketStatus` or `LookupFailed` follows."""
+
+    request: int
+    ticket: str
+    deadline_s: float
+
+
+Errand = LookUp | OpenTicket | ReadTicket
+"""What is asked off the call's path, of a database or another system."""
 
 
 class SetTimer(Command, frozen=True):

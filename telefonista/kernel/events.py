@@ -32,6 +32,16 @@ class EndReason(StrEnum):
     CITIZEN_HUNG_UP = "citizen_hung_up"
     AGENT_HUNG_UP = "agent_hung_up"
     FLOW_FINISHED = "flow_finished"
+    TRANSFERRED = "transferred"
+    """Said of a conversation: the agent passed the citizen on."""
+    DIVERTED = "diverted"
+    """The call went to a number outside and ended there, or where it was sent was the end."""
+    UNREACHED = "unreached"
+    """Somebody to be called back was not reached, as often as the policy tries."""
+    CANCELLED = "cancelled"
+    """A callback was cancelled before anybody was reached."""
+    HEARD = "heard"
+    """A message was listened to."""
     LOST = "lost"
     """Asterisk died, or the leg was gone when we came back: nobody hung up as far as we know."""
     BROKEN = "broken"
@@ -48,16 +58,68 @@ class OfferOutcome(StrEnum):
     BUSY = "busy"
     UNREACHABLE = "unreachable"
     WITHDRAWN = "withdrawn"
-    """The citizen left while the agent's phone rang."""
+    """The citizen left while the agent's phone rang, or another agent was quicker."""
+    UNREACHED = "unreached"
+    """The agent was there; the citizen to be called back was not."""
     LOST = "lost"
 
 
 class VisitOutcome(StrEnum):
-    """How a stay in a queue ended. At every instant offered = answered + abandoned + diverted + still waiting."""
+    """How a stay in a queue ended. At every instant offered is the sum of these and of those that still wait."""
 
     ANSWERED = "answered"
     ABANDONED = "abandoned"
     DIVERTED = "diverted"
+    CALLBACK = "callback"
+    """The citizen hung up knowing that we call back."""
+    VOICEMAIL = "voicemail"
+    UNREACHED = "unreached"
+    """Only of the stay of a callback: the citizen was not reached."""
+    CANCELLED = "cancelled"
+    """Only of the stay of a callback."""
+
+
+class Medium(StrEnum):
+    """What kind of contact waits in a queue."""
+
+    CALL = "call"
+    CALLBACK = "callback"
+    VOICEMAIL = "voicemail"
+
+
+class DestinationKind(StrEnum):
+    """Where a citizen can be sent."""
+
+    QUEUE = "queue"
+    AGENT = "agent"
+    NUMBER = "number"
+    """Outside; `name` is the number to dial."""
+    FLOW = "flow"
+    """`name` is the flow, or `flow/node`."""
+    MESSAGE = "message"
+    """`name` is the sentence; the call ends after it."""
+    CALLBACK = "callback"
+    """The dialogue in which a callback is arranged."""
+    VOICEMAIL = "voicemail"
+    HANG_UP = "hang_up"
+
+
+class Destination(msgspec.Struct, frozen=True, omit_defaults=True):
+    kind: DestinationKind
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}".rstrip()
+
+
+class Supervision(StrEnum):
+    """How a supervisor takes part in a conversation."""
+
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    """Heard by the agent only."""
+    BARGE = "barge"
+    """Heard by everybody."""
 
 
 class Phone(StrEnum):
@@ -73,12 +135,19 @@ class Presence(StrEnum):
     """What an agent is doing."""
 
     OFFLINE = "offline"
-    """The phone is not registered."""
+    """Not logged in."""
+    UNREACHABLE = "unreachable"
+    """Logged in, but the phone is not there."""
     READY = "ready"
     RESERVED = "reserved"
     RINGING = "ringing"
+    DIALLING = "dialling"
+    """On the line while a citizen is being called back."""
     TALKING = "talking"
+    ON_HOLD = "on_hold"
+    """In a conversation; the citizen hears music."""
     WRAP_UP = "wrap_up"
+    PAUSED = "paused"
     BUSY = "busy"
     """On a call that is not ours (one of the contingency path, or one the agent made)."""
 
@@ -194,6 +263,67 @@ class InputTaken(CallEvent, frozen=True):
         return f"InputTaken(call={self.call!r}, node={self.node!r}, name={self.name!r}, value=…)"
 
 
+class LanguageChosen(CallEvent, frozen=True):
+    """From here on the flow speaks this one of its languages."""
+
+    language: str
+
+
+class LookupAnswered(CallEvent, frozen=True):
+    """Another system answered what a flow asked it."""
+
+    request: int
+    """The flow's number for what it asked."""
+    found: bool = True
+    values: dict[str, str | int | bool] = {}
+    """By the flow's variables."""
+    private: bool = False
+    """Its values must not be kept; see `journalled`."""
+    masked: bool = False
+    """Its values are not here, only their names."""
+
+    def __repr__(self) -> str:
+        return f"LookupAnswered(call={self.call!r}, request={self.request!r}, found={self.found!r}, values=…)"
+
+
+class LookupFailed(CallEvent, frozen=True):
+    """What a flow asked another system, or our own tickets, was not answered, or with nonsense."""
+
+    request: int
+    why: str
+
+
+class TicketOpened(CallEvent, frozen=True):
+    """The back office has it; the citizen is told the number."""
+
+    request: int
+    ticket: str
+    """Digits, as the citizen will say them."""
+    topic: str = ""
+    details: dict[str, str] = {}
+    """What the flow passed on, by its own names."""
+
+    def __repr__(self) -> str:
+        return f"TicketOpened(call={self.call!r}, request={self.request!r}, ticket={self.ticket!r}, details=…)"
+
+
+class TicketStatus(CallEvent, frozen=True):
+    """How far the back office is with a ticket; an empty status: there is no such ticket."""
+
+    request: int
+    ticket: str
+    status: str = ""
+
+
+class SurveyAnswered(CallEvent, frozen=True):
+    """What a citizen thinks of something."""
+
+    survey: str
+    question: str
+    answer: int
+    """1 (worst) to 5 (best)."""
+
+
 class FlowEnded(CallEvent, frozen=True):
     """The conversation with the machine is over; `HandedOff` says where it went on, if it did."""
 
@@ -206,12 +336,61 @@ class HandedOff(CallEvent, frozen=True):
     queue: QueueName
     priority: int = 0
     topic: str = ""
+    requires: str = ""
+    """What the flow asks of the agent beyond what the queue asks: an expression over skills."""
+    language: str = ""
+    """The language that the citizen chose, as agents' records name it; empty: whatever the queue speaks."""
 
 
 class VisitStarted(CallEvent, frozen=True):
     visit: VisitId
     queue: QueueName
     priority: int = 0
+    medium: Medium = Medium.CALL
+    place_at: float | None = None
+    """Since when the citizen waits, epoch seconds, where that is not now: a place that is kept or was given."""
+    requires: str = ""
+    language: str = ""
+    only: AgentId | None = None
+    """Whom the citizen was passed to by name; anybody of the queue where that agent does not answer in time."""
+    sticky: AgentId | None = None
+    """Who served this citizen last, and is preferred for `sticky_s`."""
+    sticky_s: float = 0.0
+
+
+class VisitSuspended(CallEvent, frozen=True):
+    """The citizen leaves the queue for a dialogue (a callback, a message) and keeps the place meanwhile."""
+
+    visit: VisitId
+    to: Destination
+    why: str = ""
+
+
+class ReturnedToQueue(CallEvent, frozen=True):
+    """The dialogue came to nothing; the citizen wants to go on waiting."""
+
+
+class VisitResumed(CallEvent, frozen=True):
+    visit: VisitId
+
+
+class PlaceChanged(CallEvent, frozen=True):
+    """A waiting contact was given another place in its queue."""
+
+    visit: VisitId
+    place_at: float
+    priority: int
+
+
+class Diverted(CallEvent, frozen=True):
+    """The call goes on elsewhere: by a rule of the queue, a key of the citizen's, or a transfer."""
+
+    to: Destination
+    why: str
+    by: str = ""
+    """The agent or supervisor who wanted it; empty: a rule of ours."""
+    queue: QueueName = QueueName("")
+    """Where it comes from."""
 
 
 class WaitBegan(CallEvent, frozen=True):
@@ -238,8 +417,15 @@ class OfferMade(CallEvent, frozen=True):
     """The leg by which the agent will be reached."""
     ring_s: float = 15.0
     """How long the agent's phone rings before the offer goes to somebody else."""
+    queue: QueueName = QueueName("")
+    because: str = ""
+    """Why this contact and this agent, in words."""
     passed_over: dict[str, str] = {}
-    """Why not each of the queue's other agents."""
+    """Why not each of the other agents concerned, as far as they are named."""
+    others: dict[str, int] = {}
+    """How many more there are for each reason, where they are too many to be named."""
+    most_misses: int = 0
+    """After so many offers in a row that were not taken the agent is paused; 0: never."""
 
 
 class AgentRang(CallEvent, frozen=True):
@@ -265,15 +451,274 @@ class VisitEnded(CallEvent, frozen=True):
 
 class ConversationStarted(CallEvent, frozen=True):
     agent: AgentId
+    """Empty for a party outside."""
     leg: LegId
     bridge: BridgeId
     queue: QueueName
+    medium: Medium = Medium.CALL
+    number: str = ""
+    """Of a party outside."""
 
 
 class ConversationEnded(CallEvent, frozen=True):
     agent: AgentId
     leg: LegId
     reason: EndReason
+
+
+class LegHeld(CallEvent, frozen=True):
+    """A telephone put its conversation on hold."""
+
+    leg: LegId
+
+
+class LegUnheld(CallEvent, frozen=True):
+    leg: LegId
+
+
+class HoldAsked(CallEvent, frozen=True):
+    """An agent wants the citizen to hear music (or, `on` false, to have them back)."""
+
+    agent: AgentId
+    on: bool = True
+    by: str = ""
+    """Who asked on the agent's behalf; empty: the agent."""
+
+
+class HoldBegan(CallEvent, frozen=True):
+    agent: AgentId
+    by_phone: bool = False
+    """The telephone did it by itself, and only it can end it."""
+
+
+class HoldEnded(CallEvent, frozen=True):
+    agent: AgentId
+
+
+class ReferReceived(CallEvent, frozen=True):
+    """A telephone's transfer key: the one at this leg wants the call to go to what was dialled."""
+
+    leg: LegId
+    dialled: str
+
+
+class TransferAsked(CallEvent, frozen=True):
+    """Pass the citizen on without asking (blind)."""
+
+    agent: AgentId
+    to: Destination
+    by: str = ""
+
+
+class ConsultationAsked(CallEvent, frozen=True):
+    """The agent wants to talk with somebody while the citizen hears music: an agent, a number, or anybody of a queue
+    who is free."""
+
+    agent: AgentId
+    to: Destination
+    by: str = ""
+
+
+class PartyCalled(CallEvent, frozen=True):
+    """Somebody is rung for a consultation; an agent is reserved by it."""
+
+    leg: LegId
+    agent: AgentId | None = None
+    number: str = ""
+    ring_s: float = 20.0
+
+
+class PartyJoined(CallEvent, frozen=True):
+    """Whoever is consulted talks with the agent, or (three-way) with both."""
+
+    leg: LegId
+    agent: AgentId | None = None
+    number: str = ""
+
+
+class PartyLeft(CallEvent, frozen=True):
+    """Did not answer, or is not in the call any more."""
+
+    leg: LegId
+    agent: AgentId | None = None
+    number: str = ""
+    outcome: OfferOutcome | None = None
+    """How the ringing ended, where it did not lead to a talk."""
+
+
+class ConsultationEndAsked(CallEvent, frozen=True):
+    """Send the consulted party away; back to the citizen."""
+
+    agent: AgentId
+    by: str = ""
+
+
+class ConferenceAsked(CallEvent, frozen=True):
+    """All three together."""
+
+    agent: AgentId
+    by: str = ""
+
+
+class ConferenceBegan(CallEvent, frozen=True):
+    pass
+
+
+class TransferCompletionAsked(CallEvent, frozen=True):
+    """The consulted party takes the citizen over; the agent leaves (attended transfer)."""
+
+    agent: AgentId
+    by: str = ""
+
+
+class SupervisionAsked(CallEvent, frozen=True):
+    """A supervisor wants to take part in a conversation, or in another way than before; the phone rings."""
+
+    supervisor: AgentId
+    mode: Supervision
+    by: str = ""
+
+
+class SupervisionBegan(CallEvent, frozen=True):
+    """The supervisor's phone is rung; what is heard begins with the answer."""
+
+    supervisor: AgentId
+    leg: LegId
+    mode: Supervision
+
+
+class SupervisionChanged(CallEvent, frozen=True):
+    supervisor: AgentId
+    leg: LegId
+    mode: Supervision
+
+
+class SupervisionEndAsked(CallEvent, frozen=True):
+    supervisor: AgentId
+    by: str = ""
+
+
+class SupervisionEnded(CallEvent, frozen=True):
+    supervisor: AgentId
+    leg: LegId
+
+
+class TakeOverAsked(CallEvent, frozen=True):
+    """A supervisor wants the conversation; the agent leaves it."""
+
+    supervisor: AgentId
+    by: str = ""
+
+
+class MoveAsked(CallEvent, frozen=True):
+    """A supervisor moves a waiting contact to another queue, or to the front."""
+
+    by: str
+    queue: QueueName = QueueName("")
+    """Empty: stays in its queue."""
+    to_front: bool = False
+
+
+class RequestRefused(CallEvent, frozen=True):
+    """What somebody asked for cannot be done now."""
+
+    by: str
+    what: str
+    why: str
+
+
+class CallbackAsked(CallEvent, frozen=True):
+    """The citizen wants to be called back at this number."""
+
+    queue: QueueName
+    number: str
+    topic: str = ""
+
+    def __repr__(self) -> str:
+        return f"CallbackAsked(call={self.call!r}, queue={self.queue!r}, number=…)"
+
+
+class CallbackGranted(CallEvent, frozen=True):
+    contact: CallId
+
+
+class CallbackRefused(CallEvent, frozen=True):
+    why: str
+    """One of `closed`, `do_not_call`, `already`, `not_offered`, `number`."""
+
+
+class ContactBooked(CallEvent, frozen=True):
+    """A contact without a citizen's channel joins a queue; `call` is its own id (`ids.contact_id`)."""
+
+    origin: CallId
+    """The call in which it was asked for."""
+    medium: Medium
+    queue: QueueName
+    number: str
+    line: LineName
+    route: RouteName
+    place_at: float
+    """Since when the citizen waits: the place that is kept."""
+    priority: int = 0
+    topic: str = ""
+    requires: str = ""
+    language: str = ""
+    message: RecordingId | None = None
+
+
+class ContactPostponed(CallEvent, frozen=True):
+    """Nobody was reached; the next attempt is not made before this time (epoch seconds)."""
+
+    visit: VisitId
+    until: float
+    attempts: int
+    why: str = ""
+
+
+class CancellationAsked(CallEvent, frozen=True):
+    """A contact that waits without a citizen's channel is not wanted any more."""
+
+    by: str
+
+
+class AttemptMade(CallEvent, frozen=True):
+    """The agent is on the line, and the citizen is dialled."""
+
+    offer: OfferId
+    agent: AgentId
+    leg: LegId
+    attempt: int
+    number: str
+    route: RouteName
+    ring_s: float = 30.0
+
+
+class AttemptEnded(CallEvent, frozen=True):
+    leg: LegId
+    attempt: int
+    outcome: OfferOutcome
+    cause: int = 16
+
+
+class MessageRecorded(CallEvent, frozen=True):
+    """A citizen spoke a message; it lies in Asterisk's folder."""
+
+    recording: RecordingId
+    duration_s: float
+
+
+class MessageFailed(CallEvent, frozen=True):
+    recording: RecordingId
+    why: str
+
+
+class MessageLeft(CallEvent, frozen=True):
+    """A flow took a message for a queue."""
+
+    recording: RecordingId
+    queue: QueueName
+    number: str = ""
+    duration_s: float = 0.0
 
 
 class RecordingAsked(CallEvent, frozen=True):
@@ -362,6 +807,48 @@ class AgentTimerFired(AgentEvent, frozen=True):
     token: int
 
 
+class LogInAsked(AgentEvent, frozen=True):
+    by: str = ""
+    """Who wants it for the agent; empty: the agent."""
+
+
+class LogOutAsked(AgentEvent, frozen=True):
+    by: str = ""
+
+
+class PauseAsked(AgentEvent, frozen=True):
+    """At once, or when the present contact is over."""
+
+    reason: str
+    by: str = ""
+
+
+class ReadyAsked(AgentEvent, frozen=True):
+    """Ends a pause, and wrap-up."""
+
+    by: str = ""
+
+
+class WrapUpExtensionAsked(AgentEvent, frozen=True):
+    more_s: float
+    by: str = ""
+
+
+class DispositionGiven(AgentEvent, frozen=True):
+    """What came of a contact, in the words of the queue's list."""
+
+    call: CallId
+    disposition: str
+    note: str = ""
+    by: str = ""
+
+
+class AgentRequestRefused(AgentEvent, frozen=True):
+    what: str
+    why: str
+    by: str = ""
+
+
 class PresenceChanged(AgentEvent, frozen=True):
     """All that is to know of an agent from here on: the last one of each agent is the agents' whole state."""
 
@@ -418,6 +905,12 @@ Event = (
     | InputRejected
     | VariableSet
     | InputTaken
+    | LanguageChosen
+    | LookupAnswered
+    | LookupFailed
+    | TicketOpened
+    | TicketStatus
+    | SurveyAnswered
     | FlowEnded
     | HandedOff
     | VisitStarted
@@ -429,6 +922,45 @@ Event = (
     | VisitEnded
     | ConversationStarted
     | ConversationEnded
+    | VisitSuspended
+    | ReturnedToQueue
+    | VisitResumed
+    | PlaceChanged
+    | Diverted
+    | LegHeld
+    | LegUnheld
+    | HoldAsked
+    | HoldBegan
+    | HoldEnded
+    | ReferReceived
+    | TransferAsked
+    | ConsultationAsked
+    | PartyCalled
+    | PartyJoined
+    | PartyLeft
+    | ConsultationEndAsked
+    | ConferenceAsked
+    | ConferenceBegan
+    | TransferCompletionAsked
+    | SupervisionAsked
+    | SupervisionBegan
+    | SupervisionChanged
+    | SupervisionEndAsked
+    | SupervisionEnded
+    | TakeOverAsked
+    | MoveAsked
+    | RequestRefused
+    | CallbackAsked
+    | CallbackGranted
+    | CallbackRefused
+    | ContactBooked
+    | ContactPostponed
+    | CancellationAsked
+    | AttemptMade
+    | AttemptEnded
+    | MessageRecorded
+    | MessageFailed
+    | MessageLeft
     | RecordingAsked
     | RecordingStarted
     | RecordingStopped
@@ -441,6 +973,13 @@ Event = (
     | ContingencyCallReported
     | PhoneChanged
     | AgentTimerFired
+    | LogInAsked
+    | LogOutAsked
+    | PauseAsked
+    | ReadyAsked
+    | WrapUpExtensionAsked
+    | DispositionGiven
+    | AgentRequestRefused
     | PresenceChanged
     | EngineStarted
     | EngineStopped
@@ -450,6 +989,16 @@ Event = (
 
 KINDS = (CallEvent, AgentEvent, NodeEvent)
 """Every event is an instance of one of these; quicker to ask than the union."""
+
+
+def journalled(event: Event) -> Event:
+    """As an event stands in the journal, and so in all that is made from it: without what must not be kept.
+
+    A restart finds the masks; the flow then asks again, so nothing is decided by them.
+    """
+    if isinstance(event, LookupAnswered) and event.private:
+        return msgspec.structs.replace(event, values=dict.fromkeys(event.values, "•••"), masked=True)
+    return event
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

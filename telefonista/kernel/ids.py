@@ -28,7 +28,8 @@ NodeName = NewType("NodeName", str)
 
 NO_CALL = CallId("")
 
-_SUFFIX = re.compile(r"\.([abpvro])([0-9]+)$")
+_SUFFIX = re.compile(r"\.([abcnoprsvx])([0-9]+)$")
+_CONTACT = re.compile(r"\.k[0-9]+$")
 
 
 def citizen_leg(call: CallId) -> LegId:
@@ -39,6 +40,36 @@ def citizen_leg(call: CallId) -> LegId:
 def agent_leg(call: CallId, *, n: int) -> LegId:
     """The leg of the n-th offer of a call (1 for the first)."""
     return LegId(f"{call}.a{n}")
+
+
+def consulted_leg(call: CallId, *, n: int) -> LegId:
+    """The leg of the n-th party whom an agent consults in a call."""
+    return LegId(f"{call}.c{n}")
+
+
+def outside_leg(call: CallId, *, n: int) -> LegId:
+    """The leg to the n-th number outside to which a call is passed on."""
+    return LegId(f"{call}.x{n}")
+
+
+def supervisor_leg(call: CallId, *, n: int) -> LegId:
+    return LegId(f"{call}.s{n}")
+
+
+def snoop_leg(call: CallId, *, n: int) -> LegId:
+    """Asterisk's own leg by which the n-th supervision of a call hears (and whispers)."""
+    return LegId(f"{call}.n{n}")
+
+
+def contact_id(origin: CallId, *, n: int) -> CallId:
+    """The n-th contact that came out of a call: somebody to be called back, or a message to be heard. It is a call of
+    its own; when the citizen is dialled, the channel has this id, as every citizen's leg has its call's."""
+    return CallId(f"{origin}.k{n}")
+
+
+def is_contact(name: str) -> bool:
+    """Whether this id was made by `contact_id`: a channel of that name is a citizen whom we dialled."""
+    return _CONTACT.search(name) is not None
 
 
 def bridge_id(call: CallId, *, n: int) -> BridgeId:

@@ -184,7 +184,7 @@ class Day:
         """What the reader knows is what a restart finds."""
         self._unread: list[Entry] = []
         self._shadow = self.house.make_rooms().replay(self.house.journal.read())
-        self._reader = Cascade(self._shadow.in_order, matcher=lambda: None)
+        self._reader = Cascade(self._shadow.in_order, matcher=lambda now: None)
 
     def _memory_is_a_fold_of_the_journal(self) -> None:
         for entry in self._unread:

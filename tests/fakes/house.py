@@ -93,7 +93,7 @@ class Rooms:
         return (self.agents, self.ivr, self.acd, self.calls, self.recordings)
 
     def replay(self, entries: Iterable[Entry]) -> Rooms:
-        cascade = Cascade(self.in_order, matcher=lambda: None)
+        cascade = Cascade(self.in_order, matcher=lambda now: None)
         for entry in entries:
             cascade.replay(entry)
         return self

@@ -74,7 +74,7 @@ def fails(problem: Exception) -> Says:
 
 def house(*rooms: Room, offers: Sequence[Event] = ()) -> Cascade:
     waiting = list(offers)
-    return Cascade(rooms, matcher=lambda: waiting.pop(0) if waiting else None)
+    return Cascade(rooms, matcher=lambda now: waiting.pop(0) if waiting else None)
 
 
 def run(cascade: Cascade, event: Event | None, *, matching: bool = True) -> Batch:
