@@ -20,6 +20,7 @@ from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.commands import (
     AnyCommand,
     CancelTimer,
+    Errand,
     KeepRecording,
     PbxCommand,
     SetAgentTimer,
@@ -55,8 +56,9 @@ class EngineFailed(Exception):
 
 
 class Engine:
-    """`keep_recording` joins a recording off this path and answers with an event. `on_failure` is called once, when the
-    journal fails: the process must end then, and hang up nobody."""
+    """`keep_recording` joins a recording off this path and answers with an event; so does `run_errand` for what flows
+    ask of others. `on_failure` is called once, when the journal fails: the process must end then, and hang up nobody.
+    """
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class Engine:
         clock: Clock,
         keep_recording: Callable[[KeepRecording], None],
         on_failure: Callable[[Exception], None] = lambda failure: None,
+        run_errand: Callable[[Errand], None] = lambda errand: None,
     ) -> None:
         self.calls = calls
         self.agents = agents
@@ -81,6 +84,7 @@ class Engine:
         self._journal = journal
         self._clock = clock
         self._keep_recording = keep_recording
+        self._run_errand = run_errand
         self._pbx: Pbx | None = None
         self._listeners: list[Listener] = []
         self._timers: dict[str, dict[str, Cancellable]] = {}
@@ -261,6 +265,8 @@ class Engine:
                 self._set_agent_timer(command)
             elif isinstance(command, KeepRecording):
                 self._keep(command)
+            elif isinstance(command, Errand):
+                self._run_errand(command)
             else:
                 for_pbx.append(command)
         if for_pbx and self._pbx is not None:

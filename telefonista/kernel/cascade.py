@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from telefonista.kernel.commands import AnyCommand
-from telefonista.kernel.events import KINDS, CallBroken, CallEnded, CallEvent, EndReason, Entry, Event
+from telefonista.kernel.events import KINDS, CallBroken, CallEnded, CallEvent, EndReason, Entry, Event, journalled
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Impossible
 from telefonista.kernel.ports import Room
@@ -69,7 +69,7 @@ class Cascade:
         while queue:
             event = queue.popleft()
             entry = Entry(seq=next_seq + len(batch.entries), at=at, event=event)
-            batch.entries.append(entry)
+            batch.entries.append(_to_keep(entry))
             outputs, defects = self._apply(entry)
             if isinstance(event, CallEnded):
                 batch.ended.append(event.call)
@@ -108,6 +108,12 @@ class Cascade:
             for room in self._rooms:
                 room.forget(event.call)
         return outputs, defects
+
+
+def _to_keep(entry: Entry) -> Entry:
+    """What the journal gets of an entry."""
+    kept = journalled(entry.event)
+    return entry if kept is entry.event else msgspec.structs.replace(entry, event=kept)
 
 
 def _broken_off(event: Event, *, why: str, stops: int) -> list[Event]:

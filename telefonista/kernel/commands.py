@@ -171,4 +171,4 @@ PbxCommand = (
 )
 """Those that Asterisk carries out."""
 
-AnyCommand = PbxCommand | KeepRecording | SetTimer | CancelTimer | SetAgentTimer
+AnyCommand = PbxCommand | KeepRecording | SetTimer | CancelTimer | SetAgentTimer | Errand

@@ -379,6 +379,12 @@ RULES: dict[type, Rule | None] = {
     # What citizens type may be the number of a document: it stays in the journal.
     e.VariableSet: None,
     e.InputTaken: None,
+    e.LanguageChosen: None,
+    e.LookupAnswered: None,
+    e.LookupFailed: None,
+    e.TicketOpened: None,
+    e.TicketStatus: None,
+    e.SurveyAnswered: None,
     e.FlowEnded: None,
     e.HandedOff: _handed_off,
     e.VisitStarted: _visit_started,
