@@ -79,6 +79,19 @@ class HangUp(Command, frozen=True):
     leg: LegId
 
 
+class RecordMessage(Command, frozen=True):
+    """After a tone, record what this leg says until `StopMessage`, a long silence, a hang-up or `longest_s`;
+    `MessageRecorded` or `MessageFailed` follows."""
+
+    leg: LegId
+    recording: RecordingId
+    longest_s: float
+
+
+class StopMessage(Command, frozen=True):
+    recording: RecordingId
+
+
 class StartRecording(Command, frozen=True):
     """Record what this leg sends and what it hears, a file each."""
 
@@ -166,6 +179,8 @@ PbxCommand = (
     | Connect
     | Disconnect
     | HangUp
+    | RecordMessage
+    | StopMessage
     | StartRecording
     | StopRecording
 )

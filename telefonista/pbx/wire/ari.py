@@ -23,9 +23,11 @@ from telefonista.kernel.commands import (
     PbxCommand,
     Play,
     Prompt,
+    RecordMessage,
     Ring,
     StartMusic,
     StartRecording,
+    StopMessage,
     StopMusic,
     StopPlayback,
     StopRecording,
@@ -38,11 +40,13 @@ from telefonista.kernel.events import (
     LegAnswered,
     LegEnded,
     LegRang,
+    MessageFailed,
+    MessageRecorded,
     Phone,
     PhoneChanged,
     PlaybackEnded,
 )
-from telefonista.kernel.ids import AgentId, LegId, LineName, PlaybackId, RouteName, call_of, is_ours
+from telefonista.kernel.ids import AgentId, LegId, LineName, PlaybackId, RecordingId, RouteName, call_of, is_ours
 from telefonista.kernel.ports import PeerError, Refused
 
 # Q.850 causes for a leg that never came to be.
@@ -74,6 +78,15 @@ class Channel(msgspec.Struct, frozen=True):
 class Playback(msgspec.Struct, frozen=True, gc=False):
     id: str
     state: str = ""
+
+
+class LiveRecording(msgspec.Struct, frozen=True, gc=False):
+    """`duration` and `talking_duration` in whole seconds, where Asterisk knows them."""
+
+    name: str
+    duration: int | None = None
+    talking_duration: int | None = None
+    cause: str = ""
 
 
 class DeviceState(msgspec.Struct, frozen=True, gc=False):
@@ -115,6 +128,14 @@ class PlaybackFinished(Message, frozen=True, tag=True, kw_only=True):
     playback: Playback
 
 
+class RecordingFinished(Message, frozen=True, tag=True, kw_only=True):
+    recording: LiveRecording
+
+
+class RecordingFailed(Message, frozen=True, tag=True, kw_only=True):
+    recording: LiveRecording
+
+
 class DeviceStateChanged(Message, frozen=True, tag=True, kw_only=True):
     device_state: DeviceState
 
@@ -146,6 +167,8 @@ Inbound = (
     | ChannelDtmfReceived
     | ChannelStateChange
     | PlaybackFinished
+    | RecordingFinished
+    | RecordingFailed
     | DeviceStateChanged
     | CallBroadcast
     | ApplicationRegistered
@@ -160,6 +183,8 @@ WANTED: Final = (
     "ChannelDtmfReceived",
     "ChannelStateChange",
     "PlaybackFinished",
+    "RecordingFinished",
+    "RecordingFailed",
     "DeviceStateChanged",
     "CallBroadcast",
     "ApplicationRegistered",
@@ -283,6 +308,22 @@ def _played(message: PlaybackFinished) -> Event | None:
     return PlaybackEnded(call=call_of(name), playback=PlaybackId(name), failed=message.playback.state == "failed")
 
 
+def _message_recorded(message: RecordingFinished) -> Event | None:
+    name, call = RecordingId(message.recording.name), call_of(message.recording.name)
+    if not is_ours(name):
+        return None
+    if message.recording.talking_duration == 0:
+        return MessageFailed(call=call, recording=name, why="nothing was said")
+    return MessageRecorded(call=call, recording=name, duration_s=float(message.recording.duration or 0))
+
+
+def _message_failed(message: RecordingFailed) -> Event | None:
+    name = RecordingId(message.recording.name)
+    if not is_ours(name):
+        return None
+    return MessageFailed(call=call_of(name), recording=name, why=told(message.recording.cause) or "failed")
+
+
 def _device(message: DeviceStateChanged) -> Event | None:
     agent = agent_of(message.device_state.name)
     return None if agent is None else PhoneChanged(agent=agent, phone=phone_of(message.device_state.state))
@@ -295,6 +336,8 @@ _TO_KERNEL: Final[dict[type, Callable[..., Event | None]]] = {
     ChannelDtmfReceived: _digit,
     ChannelStateChange: _changed,
     PlaybackFinished: _played,
+    RecordingFinished: _message_recorded,
+    RecordingFailed: _message_failed,
     DeviceStateChanged: _device,
 }
 
@@ -461,6 +504,27 @@ def _hang_up(command: HangUp) -> tuple[Request, ...]:
     return (Request("DELETE", f"channels/{name_in_path(command.leg)}", (Query("reason", "normal"),), harmless=(404,)),)
 
 
+SILENCE_ENDS_MESSAGE_S: Final = 5
+
+
+def _record_message(command: RecordMessage) -> tuple[Request, ...]:
+    query = (
+        Query("name", name_in_path(command.recording)),
+        Query("format", "wav"),
+        Query("maxDurationSeconds", str(max(1, ceil(command.longest_s)))),
+        # With this Asterisk also says for how long somebody talked.
+        Query("maxSilenceSeconds", str(SILENCE_ENDS_MESSAGE_S)),
+        Query("ifExists", "overwrite"),
+        Query("beep", "true"),
+        Query("terminateOn", "none"),
+    )
+    return (Request("POST", f"channels/{name_in_path(command.leg)}/record", query),)
+
+
+def _stop_message(command: StopMessage) -> tuple[Request, ...]:
+    return (Request("POST", f"recordings/live/{name_in_path(command.recording)}/stop", harmless=(404,)),)
+
+
 # No such channel; not (or no longer) in the application; being hung up.
 _GONE: Final = (404, 409, 412)
 
@@ -487,6 +551,10 @@ def requests_for(command: PbxCommand, *, application: str, prompt_uri: Callable[
             return _disconnect(command)
         case HangUp():
             return _hang_up(command)
+        case RecordMessage():
+            return _record_message(command)
+        case StopMessage():
+            return _stop_message(command)
         case StartRecording() | StopRecording():
             raise Refused("ARI does not record conversations")
         case _:
@@ -522,7 +590,7 @@ def subject_of(command: PbxCommand) -> str:
             return command.playback
         case Connect() | Disconnect():
             return command.bridge
-        case StartRecording() | StopRecording():
+        case StartRecording() | StopRecording() | RecordMessage() | StopMessage():
             return command.recording
         case _:
             return command.leg
@@ -561,6 +629,8 @@ def refused(command: PbxCommand, *, why: str, status: int = 0) -> Event:
     match command:
         case Play():
             return PlaybackEnded(call=command.call, playback=command.playback, failed=True)
+        case RecordMessage():
+            return MessageFailed(call=command.call, recording=command.recording, why=_clipped(why))
         case Ring():
             # 500 "Allocation failed" is Asterisk's word for a phone that is not registered (seen).
             cause = {0: NO_ROUTE, 400: NO_ROUTE, 500: SUBSCRIBER_ABSENT}.get(status, TEMPORARY_FAILURE)
