@@ -1,9 +1,37 @@
 """Who gets which contact, when. The rest of the house uses the names below and no others."""
 
 from acd.core.desk import Desk
-from acd.core.policy import QueuePolicy
+from acd.core.policy import (
+    CallbackPolicy,
+    Drain,
+    JoinWhen,
+    Overflow,
+    OverflowWhen,
+    QueuePolicy,
+    Relaxation,
+    Strategy,
+    VoicemailPolicy,
+    WrapUpMode,
+    read_destination,
+)
 from acd.core.visit import MACHINE as VISIT_MACHINE
 from acd.core.wait import MACHINE as WAIT_MACHINE
 from acd.service import AcdService
 
-__all__ = ["VISIT_MACHINE", "WAIT_MACHINE", "AcdService", "Desk", "QueuePolicy"]
+__all__ = [
+    "VISIT_MACHINE",
+    "WAIT_MACHINE",
+    "AcdService",
+    "CallbackPolicy",
+    "Desk",
+    "Drain",
+    "JoinWhen",
+    "Overflow",
+    "OverflowWhen",
+    "QueuePolicy",
+    "Relaxation",
+    "Strategy",
+    "VoicemailPolicy",
+    "WrapUpMode",
+    "read_destination",
+]

@@ -15,9 +15,25 @@ from typing import Annotated, Any
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from acd import QueuePolicy
+from acd import (
+    CallbackPolicy,
+    Drain,
+    JoinWhen,
+    Overflow,
+    OverflowWhen,
+    QueuePolicy,
+    Relaxation,
+    Strategy,
+    VoicemailPolicy,
+    WrapUpMode,
+    read_destination,
+)
+from acd.core.policy import CLOSED, EVERYBODY_BUSY, LONGEST_SENTENCE, loops
 from telefonista.kernel.commands import Prompt
-from telefonista.kernel.ids import QueueName
+from telefonista.kernel.events import DestinationKind
+from telefonista.kernel.ids import FlowName, QueueName
+from telefonista.notation.hours import OpeningHours
+from telefonista.notation.opening import read_opening_hours
 from telefonista.notation.problems import Findings, shown, suggestion
 from telefonista.notation.source import Row, Table, Tree, Word, read_source
 
@@ -87,6 +103,29 @@ def _language(value: str) -> str:
     return value
 
 
+def _sentence(value: str) -> str:
+    if not value or len(value) > LONGEST_SENTENCE or not value.isprintable():
+        raise ValueError(f"a sentence to be spoken has 1 to {LONGEST_SENTENCE} letters, on one line")
+    return value
+
+
+def _word(value: str) -> str:
+    if not re.fullmatch(r"[\w .,/()-]{1,40}", value):
+        raise ValueError("has 1 to 40 letters, digits, blanks and . , / ( ) -")
+    return value
+
+
+def _key(value: str) -> str:
+    if not re.fullmatch(r"[0-9*#]", value):
+        raise ValueError("a key is one of 0-9, * and #")
+    return value
+
+
+def _destination(value: str) -> str:
+    read_destination(value)
+    return value
+
+
 _Where = tuple[int | str, ...]
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -98,6 +137,10 @@ Network = Annotated[str, AfterValidator(_network)]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
+Sentence = Annotated[str, AfterValidator(_sentence)]
+Wording = Annotated[str, AfterValidator(_word)]
+Key = Annotated[str, AfterValidator(_key)]
+DestinationText = Annotated[str, AfterValidator(_destination)]
 
 
 class _Strict(BaseModel):
@@ -112,24 +155,140 @@ class LineConfig(_Strict):
     flow: Name
 
 
+class RelaxationConfig(_Strict):
+    """From so many seconds of waiting on, somebody else may answer too."""
+
+    after_s: float = Field(ge=1, le=7200)
+    requires: str | None = None
+    level: int | None = Field(None, ge=1, le=9)
+
+
+class OverflowConfig(_Strict):
+    when: OverflowWhen
+    above: float = Field(ge=0, le=86_400)
+    to: DestinationText
+
+
+class CallbackConfig(_Strict):
+    """Whoever waits may be called back instead. Times in seconds."""
+
+    key: Key = "1"
+    after_s: float = Field(60.0, ge=0, le=7200)
+    estimate_s: float = Field(300.0, ge=0, le=7200)
+    attempts: int = Field(3, ge=1, le=20)
+    retry_s: float = Field(300.0, ge=10, le=86_400)
+    hours: OpeningHours | None = None
+    flow: Name = "callback"
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    def policy(self) -> CallbackPolicy:
+        return CallbackPolicy(
+            key=self.key,
+            after_s=self.after_s,
+            estimate_s=self.estimate_s,
+            attempts=self.attempts,
+            retry_s=self.retry_s,
+            hours=self.hours,
+            flow=FlowName(self.flow),
+        )
+
+
+class VoicemailConfig(_Strict):
+    """Whoever waits may leave a message instead."""
+
+    key: Key = "2"
+    flow: Name = "voicemail"
+
+    def policy(self) -> VoicemailPolicy:
+        return VoicemailPolicy(key=self.key, flow=FlowName(self.flow))
+
+
 class QueueConfig(_Strict):
     """A queue. Times in seconds."""
 
     name: Name
+    requires: str = ""
+    strategy: Strategy = Strategy.LONGEST_IDLE
+    sticky_s: float = Field(0.0, ge=0, le=600)
+    sticky_memory_s: float = Field(604_800.0, ge=60, le=31_536_000)
+    level: int = Field(1, ge=1, le=9)
+    relax: tuple[RelaxationConfig, ...] = Field((), max_length=10)
+    priority: int = Field(0, ge=0, le=100)
+    ageing_s: float = Field(60.0, ge=1, le=3600)
+    service_level_s: float | None = Field(None, gt=0, le=600)
     ring_s: float = Field(15.0, ge=3, le=120)
     back_off_s: float = Field(5.0, ge=1, le=300)
+    most_misses: int = Field(3, ge=0, le=100)
     wrap_up_s: float = Field(10.0, ge=0, le=3600)
+    wrap_up_mode: WrapUpMode = WrapUpMode.FIXED
+    wrap_up_extend_s: float = Field(60.0, ge=0, le=3600)
+    dispositions: tuple[Wording, ...] = Field((), max_length=99)
+    disposition_required: bool = False
     announce_every_s: float = Field(30.0, ge=10, le=600)
-    messages: tuple[str, ...] = ()
+    messages: tuple[Sentence, ...] = ()
+    say_position: bool = True
+    say_estimate: bool = True
+    keys: dict[Key, DestinationText] = {}
+    callback: CallbackConfig | None = None
+    voicemail: VoicemailConfig | None = None
+    most_waiting: int = Field(0, ge=0, le=100_000)
+    when_full: DestinationText = f"message {EVERYBODY_BUSY}"
+    longest_wait_s: float = Field(0.0, ge=0, le=86_400)
+    when_too_long: DestinationText = f"message {EVERYBODY_BUSY}"
+    join_when: JoinWhen = JoinWhen.ALWAYS
+    when_nobody: DestinationText = f"message {EVERYBODY_BUSY}"
+    leave_when_nobody: bool = False
+    overflow: tuple[OverflowConfig, ...] = Field((), max_length=10)
+    hours: OpeningHours | None = None
+    when_closed: DestinationText = f"message {CLOSED}"
+    drain: Drain = Drain.SERVE
 
-    def policy(self, *, language: str) -> QueuePolicy:
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    def policy(self, *, language: str, service_level_s: float = 20.0) -> QueuePolicy:
+        """`service_level_s` is the installation's, for a queue without one of its own."""
         return QueuePolicy(
             name=QueueName(self.name),
+            requires=self.requires,
+            relax=tuple(
+                Relaxation(after_s=step.after_s, requires=step.requires, level=step.level) for step in self.relax
+            ),
+            strategy=self.strategy,
+            sticky_s=self.sticky_s,
+            sticky_memory_s=self.sticky_memory_s,
+            level=self.level,
+            priority=self.priority,
+            ageing_s=self.ageing_s,
+            service_level_s=service_level_s if self.service_level_s is None else self.service_level_s,
             ring_s=self.ring_s,
             back_off_s=self.back_off_s,
+            most_misses=self.most_misses,
             wrap_up_s=self.wrap_up_s,
+            wrap_up_mode=self.wrap_up_mode,
+            wrap_up_extend_s=self.wrap_up_extend_s,
+            dispositions=self.dispositions,
+            disposition_required=self.disposition_required,
             announce_every_s=self.announce_every_s,
             messages=tuple(Prompt(text=message, language=language) for message in self.messages),
+            say_position=self.say_position,
+            say_estimate=self.say_estimate,
+            keys={key: read_destination(to) for key, to in self.keys.items()},
+            callback=None if self.callback is None else self.callback.policy(),
+            voicemail=None if self.voicemail is None else self.voicemail.policy(),
+            most_waiting=self.most_waiting,
+            when_full=read_destination(self.when_full),
+            longest_wait_s=self.longest_wait_s,
+            when_too_long=read_destination(self.when_too_long),
+            join_when=self.join_when,
+            when_nobody=read_destination(self.when_nobody),
+            leave_when_nobody=self.leave_when_nobody,
+            overflow=tuple(
+                Overflow(when=rule.when, above=rule.above, to=read_destination(rule.to)) for rule in self.overflow
+            ),
+            hours=self.hours,
+            when_closed=read_destination(self.when_closed),
+            drain=self.drain,
         )
 
 
@@ -245,26 +404,79 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
                 yield where, f"the {what} {shown(name)} stands here twice"
             seen.add(name)
     queues = [queue.name for queue in config.queues]
+    for n, one in enumerate(config.queues):
+        yield from ((("queues", n, *where), text) for where, text in _disagreements_of(one, config=config))
+    for setting, path in loops(one.policy(language=config.language) for one in config.queues):
+        circle = f"citizens would go round in a circle: {' -> '.join(path)}"
+        yield ("queues", queues.index(path[0]), setting), f"{setting}: {circle}"
     for n, agent in enumerate(config.agents):
         for m, queue in enumerate(agent.queues):
             if queue not in queues:
                 yield ("agents", n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
 
 
-def _plain(tree: Tree, *, findings: Findings) -> Any:
-    """The words without their places; what is a number is for the model to say."""
+def _disagreements_of(queue: QueueConfig, *, config: Config) -> Iterator[tuple[_Where, str]]:
+    """What does not go together in one queue, each with its place within it."""
+    destinations: list[tuple[_Where, str]] = [
+        *((("keys", key), to) for key, to in queue.keys.items()),
+        *((("overflow", n, "to"), rule.to) for n, rule in enumerate(queue.overflow)),
+        (("when_full",), queue.when_full),
+        (("when_too_long",), queue.when_too_long),
+        (("when_nobody",), queue.when_nobody),
+        (("when_closed",), queue.when_closed),
+    ]
+    there = {
+        DestinationKind.QUEUE: [other.name for other in config.queues],
+        DestinationKind.AGENT: [agent.id for agent in config.agents],
+    }
+    for where, text in destinations:
+        to = read_destination(text)
+        known = there.get(to.kind)
+        if known is not None and to.name not in known:
+            yield where, f"unknown {to.kind.value} {shown(to.name)}{suggestion(to.name, known=known)}"
+    taken: dict[str, str] = dict.fromkeys(queue.keys, "keys")
+    for name, offer in (("callback", queue.callback), ("voicemail", queue.voicemail)):
+        if offer is not None:
+            if offer.key in taken:
+                yield (name, "key"), f"the key {shown(offer.key)} is taken by {taken[offer.key]}"
+            taken[offer.key] = name
+    for n, (step, after) in enumerate(zip(queue.relax, queue.relax[1:], strict=False)):
+        if after.after_s <= step.after_s:
+            yield ("relax", n + 1, "after_s"), "each step comes later than the one before it"
+    for n, rule in enumerate(queue.overflow):
+        if rule.when is OverflowWhen.CLOSING and queue.hours is None:
+            yield ("overflow", n, "when"), "a queue without hours never closes"
+    if queue.disposition_required and not queue.dispositions:
+        yield ("disposition_required",), "there are no dispositions to choose from"
+    for n, disposition in enumerate(queue.dispositions):
+        if disposition in queue.dispositions[:n]:
+            yield ("dispositions", n), f"the disposition {shown(disposition)} stands here twice"
+
+
+def warnings(config: Config) -> list[str]:
+    """What is legal and yet probably not meant, a line each."""
+    served = {queue for agent in config.agents for queue in agent.queues}
+    return [f"the queue {shown(queue.name)} has no agents" for queue in config.queues if queue.name not in served]
+
+
+def _plain(tree: Tree, *, findings: Findings, where: tuple[str, ...] = ()) -> Any:
+    """The words without their places; what is a number is for the model to say. Opening hours are read here, for their
+    reader says what is wrong with them by their places."""
+    if where in _OPENING_HOURS:
+        return read_opening_hours(tree, findings=findings)
     if isinstance(tree, Word):
         return tree.text
     if isinstance(tree, Row):
-        return [_plain(item, findings=findings) for item in tree.items]
+        return [_plain(item, findings=findings, where=where) for item in tree.items]
     plain: dict[str, Any] = {}
     for key, value in tree.entries:
         if key.text in plain:
             findings.add(f"{shown(key.text)} stands here twice", line=key.line, column=key.column)
-        plain[key.text] = _plain(value, findings=findings)
+        plain[key.text] = _plain(value, findings=findings, where=(*where, key.text))
     return plain
 
 
+_OPENING_HOURS = (("queues", "hours"), ("queues", "callback", "hours"))
 _EXPECTED = {
     "too_short": "needs at least one",
     "tuple_type": "expected a list, as in [a, b]",

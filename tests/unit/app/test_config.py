@@ -7,10 +7,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from acd import Drain, Overflow, OverflowWhen, Relaxation, Strategy, read_destination
 from dialplans import AgentAccount, CitizenAccount, PublicNumber, Trunk
 from dialplans.core import values
 from telefonista.app.compose import members
-from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid, parse_config, read_config
+from telefonista.app.config import (
+    CITIZEN_TELEPHONE,
+    SAMPLE,
+    Config,
+    ConfigInvalid,
+    parse_config,
+    read_config,
+    warnings,
+)
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.ids import QueueName
 
@@ -288,3 +297,93 @@ def test_agent_has_skills_with_levels_and_languages() -> None:
 def test_skill_without_a_name_or_with_a_level_that_there_is_not_is_refused(skills: str) -> None:
     (problem,) = refused(LEAST.replace("queues: [general]}", f"queues: [general], skills: {skills}}}"))
     assert problem.startswith("c.yaml:6: agents.0.skills"), problem
+
+
+def with_queue(text: str) -> str:
+    return LEAST.replace(
+        "  - name: general", "  - name: general\n" + "\n".join(f"    {row}" for row in text.split("\n"))
+    )
+
+
+def test_queue_may_say_everything_about_itself() -> None:
+    text = with_queue(
+        """requires: impuestos >= 5
+relax: [{after_s: 30, requires: impuestos >= 3}, {after_s: 60, level: 2}]
+strategy: ring_all
+service_level_s: 30
+wrap_up_mode: until_done
+dispositions: [resuelto, derivado]
+keys: {"9": queue general, "0": hang_up}
+callback: {key: "1", hours: {timezone: America/Montevideo, weekly: {monday-friday: 9-17}}}
+voicemail: {}
+most_waiting: 20
+when_full: message "Todas las líneas están ocupadas."
+overflow: [{when: closing, above: 600, to: number 1950}]
+hours: {timezone: America/Montevideo, weekly: {monday-friday: 8-18}, holidays: UY}
+drain: divert"""
+    )
+    (queue,) = parse_config(text, file="c.yaml").queues
+    policy = queue.policy(language="es", service_level_s=20)
+    assert policy.relax == (Relaxation(after_s=30, requires="impuestos >= 3"), Relaxation(after_s=60, level=2))
+    assert (policy.strategy, policy.service_level_s, policy.drain) == (Strategy.RING_ALL, 30, Drain.DIVERT)
+    assert policy.keys == {"9": read_destination("queue general"), "0": read_destination("hang_up")}
+    assert policy.overflow == (Overflow(when=OverflowWhen.CLOSING, above=600, to=read_destination("number 1950")),)
+    assert policy.callback is not None
+    assert policy.callback.hours is not None
+    assert policy.hours is not None
+    assert (policy.callback.hours.weekly[0], policy.hours.country) == (((540, 1020),), "UY")
+    assert policy.voicemail is not None
+    assert policy.sentences == ("Todas las líneas están ocupadas.", policy.when_closed.name)
+
+
+def test_queue_takes_the_service_level_of_the_installation_unless_it_has_its_own() -> None:
+    assert parse_config(LEAST, file="c.yaml").queues[0].policy(language="es", service_level_s=12).service_level_s == 12
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ("strategy: fastest", 'c.yaml:5: queues.0.strategy: Input should be '),
+        ("when_full: queue genral", 'c.yaml:5: unknown queue "genral"; did you mean "general"?'),
+        ("when_full: somewhere", "c.yaml:5: queues.0.when_full: a destination begins with one of queue, agent"),
+        ("when_full: number 0800-INFO", "c.yaml:5: queues.0.when_full: write it like this: number 1950"),
+        ('keys: {"9": agent 999}', 'c.yaml:5: unknown agent "999"; known: 101'),
+        ('keys: {"10": hang_up}', "c.yaml:5: queues.0.keys.10.[key]: a key is one of 0-9, * and #"),
+        ('keys: {"1": hang_up}\ncallback: {}', 'c.yaml:6: the key "1" is taken by keys'),
+        ('callback: {}\nvoicemail: {key: "1"}', 'c.yaml:6: the key "1" is taken by callback'),
+        ("relax: [{after_s: 60}, {after_s: 30}]", "c.yaml:5: each step comes later than the one before it"),
+        ("overflow: [{when: closing, above: 60, to: hang_up}]", "c.yaml:5: a queue without hours never closes"),
+        ("disposition_required: true", "c.yaml:5: there are no dispositions to choose from"),
+        ("dispositions: [a, a]", 'c.yaml:5: the disposition "a" stands here twice'),
+        ("dispositions: [a|b]", "c.yaml:5: queues.0.dispositions.0: has 1 to 40 letters"),
+        ('messages: [""]', "c.yaml:5: queues.0.messages.0: a sentence to be spoken has 1 to 300 letters"),
+        ("hours: {timezone: Montevideo, weekly: {monday: 8-18}}", 'c.yaml:5: unknown time zone "Montevideo"'),
+        ("callback:\n  hours: {timezone: America/Montevideo}", 'c.yaml:6: "hours" needs "weekly"'),
+        ("most_waiting: 5\nwhen_full: queue general", "c.yaml:6: when_full: citizens would go round in a circle"),
+    ],
+)  # fmt: skip
+def test_queue_that_could_not_work_is_refused_at_its_line(rows: str, problem: str) -> None:
+    problems = refused(with_queue(rows))
+    assert problems[0].startswith(problem), problems
+
+
+def test_queues_that_send_their_citizens_round_in_a_circle_are_refused_with_the_circle() -> None:
+    text = LEAST.replace(
+        "  - name: general",
+        """  - {name: general, most_waiting: 3, when_full: queue b}
+  - {name: b, longest_wait_s: 60, when_too_long: queue c}
+  - {name: c, overflow: [{when: estimate, above: 60, to: queue general}]}""",
+    )
+    assert refused(text) == ["c.yaml:4: when_full: citizens would go round in a circle: general -> b -> c -> general"]
+
+
+def test_circle_that_a_citizen_can_only_go_by_key_is_nobodys_mistake() -> None:
+    text = LEAST.replace(
+        "  - name: general", '  - {name: general, keys: {"2": queue b}}\n  - {name: b, when_full: queue general}'
+    )
+    assert len(parse_config(text, file="c.yaml").queues) == 2
+
+
+def test_queue_without_agents_is_accepted_with_a_warning() -> None:
+    text = LEAST.replace("  - name: general", "  - name: general\n  - name: nueva")
+    assert warnings(parse_config(text, file="c.yaml")) == ['the queue "nueva" has no agents']
