@@ -16,6 +16,7 @@ from telefonista.kernel.ids import (
     FlowName,
     LegId,
     LineName,
+    ListeningId,
     NodeName,
     OfferId,
     PlaybackId,
@@ -217,6 +218,8 @@ class TimerFired(CallEvent, frozen=True):
 class FlowEntered(CallEvent, frozen=True):
     flow: FlowName
     version: str
+    speech: bool = False
+    """Whether what the citizen says is understood in this call; without, there are the keys."""
 
 
 class NodeEntered(CallEvent, frozen=True):
@@ -230,6 +233,8 @@ class OptionChosen(CallEvent, frozen=True):
     node: NodeName
     digit: str
     option: str
+    phrase: str = ""
+    """What was said, where the option was not chosen by its key."""
 
 
 class InputRejected(CallEvent, frozen=True):
@@ -237,7 +242,8 @@ class InputRejected(CallEvent, frozen=True):
 
     node: NodeName
     digit: str
-    """Empty: no key came in time. Where a number was asked for, not the number but `?`."""
+    """Empty: no key came in time. Where a number was asked for, not the number but `?`; so
+    too where something was said that was not understood."""
 
 
 class VariableSet(CallEvent, frozen=True):
@@ -322,6 +328,27 @@ class SurveyAnswered(CallEvent, frozen=True):
     question: str
     answer: int
     """1 (worst) to 5 (best)."""
+
+
+class SpeechHeard(CallEvent, frozen=True):
+    """The citizen said something."""
+
+    listening: ListeningId
+    node: NodeName
+    phrase: str = ""
+    """One of those that were listened for; empty: none of them, or not clearly one."""
+    confidence: float = 0.0
+    """0 to 1."""
+    partial: bool = False
+    """Understood before the citizen had been silent for long enough to have finished for certain."""
+
+
+class SpeechFailed(CallEvent, frozen=True):
+    """Nobody listens any more, or never did: there are the keys."""
+
+    listening: ListeningId
+    node: NodeName
+    why: str
 
 
 class FlowEnded(CallEvent, frozen=True):
@@ -834,6 +861,25 @@ class WrapUpExtensionAsked(AgentEvent, frozen=True):
     by: str = ""
 
 
+class CodeDialled(AgentEvent, frozen=True):
+    """An agent dials one of our codes: the telephone is busy for a moment, and the agent is not."""
+
+    code: str
+
+
+class DispositionAsked(AgentEvent, frozen=True):
+    """Somebody says what came of a contact; it may be a word that its queue does not have."""
+
+    call: CallId
+    """Empty: the contact that the agent had last."""
+    disposition: str
+    """As the queue's list has it, or its number in that list (from 1)."""
+    queue: QueueName = QueueName("")
+    """Of a contact that is over since longer, where whoever asks knows it."""
+    note: str = ""
+    by: str = ""
+
+
 class DispositionGiven(AgentEvent, frozen=True):
     """What came of a contact, in the words of the queue's list."""
 
@@ -864,6 +910,10 @@ class PresenceChanged(AgentEvent, frozen=True):
     settling: bool = False
     """The phone has yet to say that our own contact is over."""
     token: int = 0
+    pause: str = ""
+    """The reason of a pause; while the agent is busy, of the one that begins afterwards."""
+    why: str = ""
+    """Why the phone is not there."""
 
 
 class NodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -911,6 +961,8 @@ Event = (
     | TicketOpened
     | TicketStatus
     | SurveyAnswered
+    | SpeechHeard
+    | SpeechFailed
     | FlowEnded
     | HandedOff
     | VisitStarted
@@ -978,6 +1030,8 @@ Event = (
     | PauseAsked
     | ReadyAsked
     | WrapUpExtensionAsked
+    | CodeDialled
+    | DispositionAsked
     | DispositionGiven
     | AgentRequestRefused
     | PresenceChanged

@@ -14,6 +14,8 @@ LegId = NewType("LegId", str)
 BridgeId = NewType("BridgeId", str)
 PlaybackId = NewType("PlaybackId", str)
 RecordingId = NewType("RecordingId", str)
+ListeningId = NewType("ListeningId", str)
+"""One stretch of a call in which a citizen's voice is listened to; also the id of Asterisk's own leg by which it is."""
 VisitId = NewType("VisitId", str)
 """One stay of a call in a queue."""
 OfferId = NewType("OfferId", str)
@@ -28,8 +30,9 @@ NodeName = NewType("NodeName", str)
 
 NO_CALL = CallId("")
 
-_SUFFIX = re.compile(r"\.([abcnoprsvx])([0-9]+)$")
+_SUFFIX = re.compile(r"\.([abclnoprsvx])([0-9]+)$")
 _CONTACT = re.compile(r"\.k[0-9]+$")
+_LISTENING = re.compile(r"\.l[0-9]+$")
 
 
 def citizen_leg(call: CallId) -> LegId:
@@ -70,6 +73,15 @@ def contact_id(origin: CallId, *, n: int) -> CallId:
 def is_contact(name: str) -> bool:
     """Whether this id was made by `contact_id`: a channel of that name is a citizen whom we dialled."""
     return _CONTACT.search(name) is not None
+
+
+def listening_id(call: CallId, *, n: int) -> ListeningId:
+    return ListeningId(f"{call}.l{n}")
+
+
+def is_listening(name: str) -> bool:
+    """Whether this id was made by `listening_id`: a channel of that name belongs to no person."""
+    return _LISTENING.search(name) is not None
 
 
 def bridge_id(call: CallId, *, n: int) -> BridgeId:

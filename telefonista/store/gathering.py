@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from telefonista.kernel.events import EndReason, Entry, OfferOutcome, VisitOutcome
 from telefonista.kernel.ids import LineName
 from telefonista.store.mapping import AnyChange, Change, Close, Contact, MarkLost, changes, table_of
-from telefonista.store.tables import Base, Citizen, Conversation, Leg, Offer, Visit, moment
+from telefonista.store.tables import Attempt, Base, Citizen, Conversation, Leg, Offer, Party, Visit, moment
 
 CountryOf = Callable[[LineName], str]
 """ISO 3166 code of the country that a line is in."""
@@ -196,7 +196,9 @@ def _close(connection: Connection, closed: Sequence[Close]) -> None:
 
 @cache
 def _closings() -> list[Executable]:
-    visits, offers, conversations, legs = (table_of(model) for model in (Visit, Offer, Conversation, Leg))
+    visits, offers, conversations, legs, attempts, parties = (
+        table_of(model) for model in (Visit, Offer, Conversation, Leg, Attempt, Party)
+    )
     at = bindparam("at", type_=visits.c.ended_at.type)
     why = bindparam("why", type_=conversations.c.ended_by.type)
     of: BindParameter[str] = bindparam("of")
@@ -211,4 +213,8 @@ def _closings() -> list[Executable]:
         .where(conversations.c.call == of, conversations.c.ended_at.is_(None))
         .values(ended_at=at, ended_by=why),
         update(legs).where(legs.c.call == of, legs.c.ended_at.is_(None)).values(ended_at=at, lost=True),
+        update(attempts)
+        .where(attempts.c.call == of, attempts.c.outcome.is_(None))
+        .values(outcome=OfferOutcome.LOST, ended_at=at),
+        update(parties).where(parties.c.call == of, parties.c.left_at.is_(None)).values(left_at=at),
     ]

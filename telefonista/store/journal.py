@@ -25,6 +25,7 @@ from telefonista.kernel.events import (
     CallArrived,
     CallEnded,
     CallEvent,
+    ContactBooked,
     Entry,
     PresenceChanged,
     RecordingAsked,
@@ -110,8 +111,9 @@ class Carry:
         self._presences: dict[AgentId, _Line] = {}
 
     def note(self, entry: Entry, *, line: bytes) -> None:
-        """A call is carried from its `CallArrived` until it has ended and each of its recordings is kept or failed;
-        what comes later (or of a call never seen to arrive) concerns the projection only."""
+        """A call is carried from its `CallArrived` (a contact without a channel: from `ContactBooked`) until it has
+        ended and each of its recordings is kept or failed; what comes later (or of a call never seen to arrive)
+        concerns the projection only."""
         event = entry.event
         if isinstance(event, CallEvent):
             self._note_call(entry.seq, event, line=line)
@@ -121,7 +123,7 @@ class Carry:
     def _note_call(self, seq: int, event: CallEvent, *, line: bytes) -> None:
         call = self._calls.get(event.call)
         if call is None:
-            if not isinstance(event, CallArrived):
+            if not isinstance(event, CallArrived | ContactBooked):
                 return
             call = self._calls[event.call] = _OpenCall()
         call.lines.append((seq, line))

@@ -11,18 +11,23 @@ import msgspec
 from sqlalchemy import Table
 
 from telefonista.kernel import events as e
-from telefonista.kernel.events import EndReason, Entry, VisitOutcome
+from telefonista.kernel.events import EndReason, Entry, Medium, Presence, VisitOutcome
 from telefonista.kernel.ids import CallId, LegId, RouteName, agent_leg, citizen_leg, recording_id, visit_id
 from telefonista.store.number import e164
 from telefonista.store.tables import (
     AgentPresence,
+    Attempt,
+    Audit,
     Base,
     Call,
     Choice,
     Conversation,
+    Disposition,
+    Diversion,
     HandledBy,
     Leg,
     Offer,
+    Party,
     Recording,
     RecordingState,
     Role,
@@ -32,6 +37,8 @@ from telefonista.store.tables import (
 
 AGENTS_ROUTE = RouteName("agents")
 """Where the legs to our agents' phones are counted: no trunk of the organisation carries them."""
+OUTSIDE_ROUTE = RouteName("outside")
+"""Where the legs to numbers outside are counted, which agents consult: the event does not name the trunk."""
 
 Values = Mapping[str, Any]
 _NOTHING: Values = {}
@@ -179,7 +186,11 @@ def _visit_started(event: e.VisitStarted, at: float, seq: int, country: str) -> 
         "priority": event.priority,
         "started_at": moment(at),
         "lost": False,
+        "medium": event.medium,
+        "waits_since": _maybe(event.place_at),
     }
+    if event.medium is not Medium.CALL:
+        return [Change(Visit, event.visit, insert=visit)]
     return [Change(Visit, event.visit, insert=visit), _citizen_answered(event.call, at=at)]
 
 
@@ -196,6 +207,8 @@ def _offer_made(event: e.OfferMade, at: float, seq: int, country: str) -> list[A
         "leg": event.leg,
         "made_at": moment(at),
         "passed_over": event.passed_over,
+        "because": event.because,
+        "others": event.others,
     }
     return [
         _new_leg(event.leg, call=event.call, role=Role.AGENT, route=AGENTS_ROUTE, at=at, agent=event.agent),
@@ -208,7 +221,14 @@ def _offer_ended(event: e.OfferEnded, at: float, seq: int, country: str) -> list
 
 
 def _conversation_started(event: e.ConversationStarted, at: float, seq: int, country: str) -> list[AnyChange]:
-    conversation = {"call": event.call, "agent": event.agent, "queue": event.queue, "started_at": moment(at)}
+    conversation = {
+        "call": event.call,
+        "agent": event.agent,
+        "queue": event.queue,
+        "started_at": moment(at),
+        "medium": event.medium,
+        "number": event.number,
+    }
     return [
         Change(Call, event.call, fill={"answered_at": moment(at)}),
         _citizen_answered(event.call, at=at),
@@ -218,6 +238,136 @@ def _conversation_started(event: e.ConversationStarted, at: float, seq: int, cou
 
 def _conversation_ended(event: e.ConversationEnded, at: float, seq: int, country: str) -> list[AnyChange]:
     return [Change(Conversation, event.leg, update={"ended_at": moment(at), "ended_by": event.reason})]
+
+
+def _contact_booked(event: e.ContactBooked, at: float, seq: int, country: str) -> list[AnyChange]:
+    """A contact without a channel. Whom it concerns has called before, so the citizen is known already, or unknown."""
+    number = e164(event.number, country=country)
+    contact = Change(
+        Call,
+        event.call,
+        insert={
+            "seq": seq,
+            "handled_by": HandledBy.ENGINE,
+            "line": event.line,
+            "route": event.route,
+            "dialled": "",
+            "caller": event.number,
+            "citizen": number,
+            "arrived_at": moment(at),
+            "topic": event.topic or None,
+            "medium": event.medium,
+            "origin": event.origin,
+            "message": event.message,
+        },
+    )
+    return [contact] if number is None else [Contact(number, at), contact]
+
+
+def _diverted(event: e.Diverted, at: float, seq: int, country: str) -> list[AnyChange]:
+    diversion = {
+        "call": event.call,
+        "diverted_at": moment(at),
+        "queue": event.queue,
+        "kind": event.to.kind.value,
+        "name": event.to.name,
+        "why": event.why,
+        "by": event.by,
+    }
+    return [Change(Diversion, seq, insert=diversion)]
+
+
+def _attempt_made(event: e.AttemptMade, at: float, seq: int, country: str) -> list[AnyChange]:
+    attempt = {
+        "call": event.call,
+        "attempt": event.attempt,
+        "agent": event.agent,
+        "number": event.number,
+        "route": event.route,
+        "made_at": moment(at),
+    }
+    return [Change(Attempt, _attempt(event), insert=attempt)]
+
+
+def _attempt_ended(event: e.AttemptEnded, at: float, seq: int, country: str) -> list[AnyChange]:
+    ending = {"ended_at": moment(at), "outcome": event.outcome, "cause": event.cause}
+    return [Change(Attempt, _attempt(event), update=ending)]
+
+
+def _attempt(event: e.AttemptMade | e.AttemptEnded) -> str:
+    return f"{event.call}#{event.attempt}"
+
+
+def _party_called(event: e.PartyCalled, at: float, seq: int, country: str) -> list[AnyChange]:
+    party = {"call": event.call, "agent": event.agent, "number": event.number, "called_at": moment(at)}
+    route = AGENTS_ROUTE if event.agent is not None else OUTSIDE_ROUTE
+    return [
+        _new_leg(event.leg, call=event.call, role=Role.CONSULTED, route=route, at=at, agent=event.agent),
+        Change(Party, event.leg, insert=party),
+    ]
+
+
+def _party_joined(event: e.PartyJoined, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Party, event.leg, fill={"joined_at": moment(at)})]
+
+
+def _party_left(event: e.PartyLeft, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [Change(Party, event.leg, update={"left_at": moment(at), "outcome": event.outcome})]
+
+
+def _supervision_began(event: e.SupervisionBegan, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [
+        _new_leg(event.leg, call=event.call, role=Role.SUPERVISOR, route=AGENTS_ROUTE, at=at, agent=event.supervisor)
+    ]
+
+
+def _disposition_given(event: e.DispositionGiven, at: float, seq: int, country: str) -> list[AnyChange]:
+    disposition = {
+        "call": event.call,
+        "agent": event.agent,
+        "disposition": event.disposition,
+        "note": event.note,
+        "by": event.by,
+        "given_at": moment(at),
+    }
+    return [Change(Disposition, seq, insert=disposition), *_wished(event, at, seq, country)]
+
+
+_NAMED = frozenset({"by", "call", "agent", "supervisor", "why"})
+
+
+def _wished(event: Any, at: float, seq: int, country: str) -> list[AnyChange]:
+    """A row of the audit: somebody wanted this."""
+    agent = getattr(event, "agent", None) or getattr(event, "supervisor", None)
+    detail = {name: _in_json(getattr(event, name)) for name in event.__struct_fields__ if name not in _NAMED}
+    wish = {
+        "asked_at": moment(at),
+        "by": event.by or agent or "",
+        "what": type(event).__name__,
+        "call": getattr(event, "call", None),
+        "agent": agent,
+        "detail": detail,
+        "refused": None,
+    }
+    return [Change(Audit, seq, insert=wish)]
+
+
+def _in_json(value: Any) -> Any:
+    return str(value) if isinstance(value, e.Destination) else value
+
+
+def _refused(event: e.RequestRefused | e.AgentRequestRefused, at: float, seq: int, country: str) -> list[AnyChange]:
+    agent = getattr(event, "agent", None)
+    refusal: dict[str, Any] = {
+        "asked_at": moment(at),
+        "by": event.by or agent or "",
+        "what": event.what,
+        "call": getattr(event, "call", None),
+        "agent": agent,
+        "detail": {},
+        "refused": event.why,
+    }
+    return [Change(Audit, seq, insert=refusal)]
 
 
 def _recording_asked(event: e.RecordingAsked, at: float, seq: int, country: str) -> list[AnyChange]:
@@ -356,8 +506,19 @@ def _maybe(at: float | None) -> Any:
     return None if at is None else moment(at)
 
 
+def _why(event: e.PresenceChanged) -> str:
+    """The reason of a pause where there is one."""
+    return event.pause if event.presence is Presence.PAUSED else event.why
+
+
 def _presence_changed(event: e.PresenceChanged, at: float, seq: int, country: str) -> list[AnyChange]:
-    point = {"agent": event.agent, "began_at": moment(at), "presence": event.presence, "call": event.call}
+    point = {
+        "agent": event.agent,
+        "began_at": moment(at),
+        "presence": event.presence,
+        "call": event.call,
+        "why": _why(event),
+    }
     return [Change(AgentPresence, seq, insert=point)]
 
 
@@ -385,6 +546,8 @@ RULES: dict[type, Rule | None] = {
     e.TicketOpened: None,
     e.TicketStatus: None,
     e.SurveyAnswered: None,
+    e.SpeechHeard: None,
+    e.SpeechFailed: None,
     e.FlowEnded: None,
     e.HandedOff: _handed_off,
     e.VisitStarted: _visit_started,
@@ -400,38 +563,38 @@ RULES: dict[type, Rule | None] = {
     e.ReturnedToQueue: None,
     e.VisitResumed: None,
     e.PlaceChanged: None,
-    e.Diverted: None,
+    e.Diverted: _diverted,
     e.LegHeld: None,
     e.LegUnheld: None,
-    e.HoldAsked: None,
+    e.HoldAsked: _wished,
     e.HoldBegan: None,
     e.HoldEnded: None,
     e.ReferReceived: None,
-    e.TransferAsked: None,
-    e.ConsultationAsked: None,
-    e.PartyCalled: None,
-    e.PartyJoined: None,
-    e.PartyLeft: None,
-    e.ConsultationEndAsked: None,
-    e.ConferenceAsked: None,
+    e.TransferAsked: _wished,
+    e.ConsultationAsked: _wished,
+    e.PartyCalled: _party_called,
+    e.PartyJoined: _party_joined,
+    e.PartyLeft: _party_left,
+    e.ConsultationEndAsked: _wished,
+    e.ConferenceAsked: _wished,
     e.ConferenceBegan: None,
-    e.TransferCompletionAsked: None,
-    e.SupervisionAsked: None,
-    e.SupervisionBegan: None,
+    e.TransferCompletionAsked: _wished,
+    e.SupervisionAsked: _wished,
+    e.SupervisionBegan: _supervision_began,
     e.SupervisionChanged: None,
-    e.SupervisionEndAsked: None,
+    e.SupervisionEndAsked: _wished,
     e.SupervisionEnded: None,
-    e.TakeOverAsked: None,
-    e.MoveAsked: None,
-    e.RequestRefused: None,
+    e.TakeOverAsked: _wished,
+    e.MoveAsked: _wished,
+    e.RequestRefused: _refused,
     e.CallbackAsked: None,
     e.CallbackGranted: None,
     e.CallbackRefused: None,
-    e.ContactBooked: None,
+    e.ContactBooked: _contact_booked,
     e.ContactPostponed: None,
-    e.CancellationAsked: None,
-    e.AttemptMade: None,
-    e.AttemptEnded: None,
+    e.CancellationAsked: _wished,
+    e.AttemptMade: _attempt_made,
+    e.AttemptEnded: _attempt_ended,
     e.MessageRecorded: None,
     e.MessageFailed: None,
     e.MessageLeft: None,
@@ -447,13 +610,15 @@ RULES: dict[type, Rule | None] = {
     e.ContingencyCallReported: _contingency_call_reported,
     e.PhoneChanged: None,
     e.AgentTimerFired: None,
-    e.LogInAsked: None,
-    e.LogOutAsked: None,
-    e.PauseAsked: None,
-    e.ReadyAsked: None,
-    e.WrapUpExtensionAsked: None,
-    e.DispositionGiven: None,
-    e.AgentRequestRefused: None,
+    e.LogInAsked: _wished,
+    e.LogOutAsked: _wished,
+    e.PauseAsked: _wished,
+    e.ReadyAsked: _wished,
+    e.WrapUpExtensionAsked: _wished,
+    e.CodeDialled: None,
+    e.DispositionAsked: None,
+    e.DispositionGiven: _disposition_given,
+    e.AgentRequestRefused: _refused,
     e.PresenceChanged: _presence_changed,
     e.EngineStarted: None,
     e.EngineStopped: None,

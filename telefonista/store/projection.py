@@ -17,13 +17,21 @@ import msgspec
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from telefonista.kernel.events import CallArrived, ContingencyCallReported, Entry
+from telefonista.kernel.events import CallArrived, ContactBooked, ContingencyCallReported, Entry
 from telefonista.kernel.ids import LineName
 from telefonista.store.database import DatabaseUnusable, migrate
 from telefonista.store.gathering import CountryOf, apply
 from telefonista.store.mapping import table_of
 from telefonista.store.number import DEFAULT_COUNTRY
-from telefonista.store.tables import AgentPresence, Call, Projection, Unprojected, moment
+from telefonista.store.tables import (
+    AgentPresence,
+    Audit,
+    Call,
+    Disposition,
+    Projection,
+    Unprojected,
+    moment,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -156,13 +164,16 @@ def rebuild(engine: Engine, journal: ProjectedJournal, *, country_of: CountryOf)
     return read
 
 
+_BEGINNINGS = CallArrived | ContactBooked | ContingencyCallReported
+
+
 def _forget(connection: Connection, entries: Iterable[Entry]) -> None:
     """Remove the rows that these entries begin, and with a call all that belongs to it."""
-    calls = [entry.event.call for entry in entries if isinstance(entry.event, CallArrived | ContingencyCallReported)]
+    calls = [entry.event.call for entry in entries if isinstance(entry.event, _BEGINNINGS)]
     seqs = [entry.seq for entry in entries]
     table = table_of(Call)
     connection.execute(delete(table).where(table.c.id.in_(calls)))
-    for model in (AgentPresence, Unprojected):
+    for model in (AgentPresence, Audit, Disposition, Unprojected):
         table = table_of(model)
         connection.execute(delete(table).where(table.c.seq.in_(seqs)))
 

@@ -1,6 +1,7 @@
 """What is asked of the tables, as plain values that JSON can carry; times are ISO 8601 in UTC.
 
-In go filters, out come dictionaries: whoever shows or counts them needs no SQLAlchemy. Reads only.
+In go filters, out come dictionaries: whoever shows or counts them needs no SQLAlchemy. Reads only, but for the list of
+those who must not be called, which people write.
 """
 
 from collections import defaultdict
@@ -9,18 +10,25 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, case, delete, false, func, insert, null, or_, select
 from sqlalchemy.orm import aliased
 
+from telefonista.kernel.events import Medium, OfferOutcome
 from telefonista.store.mapping import table_of
 from telefonista.store.tables import (
     AgentPresence,
+    Attempt,
+    Audit,
     Base,
     Call,
     Choice,
     Conversation,
+    Disposition,
+    Diversion,
+    DoNotCall,
     Leg,
     Offer,
+    Party,
     Recording,
     Unprojected,
     Visit,
@@ -70,6 +78,10 @@ def list_calls(
         "conversations": _parts(connection, Conversation, ids, by="started_at"),
         "recordings": _parts(connection, Recording, ids, by="asked_at"),
         "choices": _parts(connection, Choice, ids, by="seq"),
+        "attempts": _parts(connection, Attempt, ids, by="made_at"),
+        "diversions": _parts(connection, Diversion, ids, by="seq"),
+        "parties": _parts(connection, Party, ids, by="called_at"),
+        "dispositions": _parts(connection, Disposition, ids, by="seq"),
     }
     offers = _parts(connection, Offer, ids, by="made_at")
     for row in found:
@@ -91,15 +103,23 @@ def earlier_calls(connection: Connection, *, number: str, before: datetime) -> i
 
 
 def visits_between(connection: Connection, *, since: datetime | None, until: datetime | None) -> list[Plain]:
-    """The visits that began in [since, until): queue, started_at, ended_at, outcome, lost."""
+    """The visits that began in [since, until): queue, medium, started_at, ended_at, outcome, lost."""
     visits = table_of(Visit)
-    columns = (visits.c.queue, visits.c.started_at, visits.c.ended_at, visits.c.outcome, visits.c.lost)
+    columns = (
+        visits.c.queue,
+        visits.c.medium,
+        visits.c.started_at,
+        visits.c.ended_at,
+        visits.c.outcome,
+        visits.c.lost,
+    )
     return _rows(connection, _between(select(*columns), visits.c.started_at, since=since, until=until))
 
 
 def legs_between(connection: Connection, *, since: datetime | None, until: datetime | None) -> list[Plain]:
-    """The legs that began in [since, until): route, started_at, rang_at, answered_at, ended_at, cause, lost."""
-    legs = table_of(Leg)
+    """The legs that began in [since, until): route, started_at, rang_at, answered_at, ended_at, cause, lost. An attempt
+    to call a citizen back is one; when the talk that followed ended is not known of it."""
+    legs, attempts = table_of(Leg), table_of(Attempt)
     columns = (
         legs.c.route,
         legs.c.started_at,
@@ -109,7 +129,18 @@ def legs_between(connection: Connection, *, since: datetime | None, until: datet
         legs.c.cause,
         legs.c.lost,
     )
-    return _rows(connection, _between(select(*columns), legs.c.started_at, since=since, until=until))
+    reached = attempts.c.outcome == OfferOutcome.ANSWERED
+    tried = (
+        attempts.c.route,
+        attempts.c.made_at.label("started_at"),
+        null().label("rang_at"),
+        case((reached, attempts.c.ended_at)).label("answered_at"),
+        case((~reached, attempts.c.ended_at)).label("ended_at"),
+        attempts.c.cause,
+        func.coalesce(attempts.c.outcome == OfferOutcome.LOST, false()).label("lost"),
+    )
+    found = _rows(connection, _between(select(*columns), legs.c.started_at, since=since, until=until))
+    return found + _rows(connection, _between(select(*tried), attempts.c.made_at, since=since, until=until))
 
 
 def conversations_between(connection: Connection, *, since: datetime | None, until: datetime | None) -> list[Plain]:
@@ -120,12 +151,13 @@ def conversations_between(connection: Connection, *, since: datetime | None, unt
 
 
 def presence_between(connection: Connection, *, since: datetime | None, until: datetime | None) -> list[Plain]:
-    """The stretches of agents' presence that touch [since, until): agent, presence, call, started_at, ended_at (None:
-    it lasts still). Not cut to the period."""
+    """The stretches of agents' presence that touch [since, until): agent, presence, why, call, started_at, ended_at
+    (None: it lasts still). Not cut to the period."""
     points = table_of(AgentPresence)
     stretches = select(
         points.c.agent,
         points.c.presence,
+        points.c.why,
         points.c.call,
         points.c.began_at.label("started_at"),
         func.lead(points.c.began_at, type_=points.c.began_at.type)
@@ -138,12 +170,76 @@ def presence_between(connection: Connection, *, since: datetime | None, until: d
         before = select(func.max(points.c.seq)).where(points.c.began_at < since).group_by(points.c.agent)
         stretches = stretches.where(or_(points.c.began_at >= since, points.c.seq.in_(before)))
     spans = stretches.subquery()
-    query = select(spans.c.agent, spans.c.presence, spans.c.call, spans.c.started_at, spans.c.ended_at)
+    query = select(spans.c.agent, spans.c.presence, spans.c.why, spans.c.call, spans.c.started_at, spans.c.ended_at)
     if since is not None:
         query = query.where(or_(spans.c.ended_at.is_(None), spans.c.ended_at > since))
     if until is not None:
         query = query.where(spans.c.started_at < until)
     return _rows(connection, query.order_by(spans.c.seq))
+
+
+def contacts(connection: Connection, *, medium: Medium, open_only: bool = True, limit: int = 100) -> list[Plain]:
+    """Callbacks or messages, the oldest first, each with its queue and its attempts; those that are over too, the
+    newest first, where not `open_only`."""
+    calls, visits = table_of(Call), table_of(Visit)
+    query = select(calls, visits.c.queue, visits.c.waits_since).join(visits, visits.c.call == calls.c.id, isouter=True)
+    query = query.where(calls.c.medium == medium).limit(limit)
+    if open_only:
+        query = query.where(calls.c.ended_at.is_(None)).order_by(calls.c.seq)
+    else:
+        query = query.order_by(calls.c.seq.desc())
+    found = _rows(connection, query)
+    attempts = _parts(connection, Attempt, [row["id"] for row in found], by="made_at")
+    for row in found:
+        row["attempts"] = attempts.get(row["id"], [])
+    return found
+
+
+def audit_between(
+    connection: Connection, *, since: datetime | None, until: datetime | None, limit: int = 100
+) -> list[Plain]:
+    """What people wanted done in [since, until), the newest first."""
+    audit = table_of(Audit)
+    query = select(audit).order_by(audit.c.seq.desc()).limit(limit)
+    if since is not None:
+        query = query.where(audit.c.asked_at >= since)
+    if until is not None:
+        query = query.where(audit.c.asked_at < until)
+    return _rows(connection, query)
+
+
+def last_agents(connection: Connection, *, since: datetime) -> list[Plain]:
+    """Who talked last with each citizen since then: number (E.164), agent, at."""
+    calls, talks = table_of(Call), table_of(Conversation)
+    query = (
+        select(calls.c.citizen.label("number"), talks.c.agent, talks.c.started_at.label("at"))
+        .join(talks, talks.c.call == calls.c.id)
+        .where(calls.c.citizen.is_not(None), talks.c.agent != "", talks.c.started_at >= since)
+        .order_by(talks.c.started_at)
+    )
+    newest = {row["number"]: row for row in _rows(connection, query)}
+    return list(newest.values())
+
+
+def do_not_call(connection: Connection) -> list[Plain]:
+    """The numbers that are never dialled: number (E.164), added_at, why."""
+    table = table_of(DoNotCall)
+    return _rows(connection, select(table).order_by(table.c.number))
+
+
+def must_not_call(connection: Connection, *, number: str, why: str, at: datetime) -> bool:
+    """Never dial this number (E.164) again; whether that is new. In the caller's transaction."""
+    table = table_of(DoNotCall)
+    if connection.scalar(select(table.c.number).where(table.c.number == number)) is not None:
+        return False
+    connection.execute(insert(table).values(number=number, why=why, added_at=at))
+    return True
+
+
+def may_call_again(connection: Connection, *, number: str) -> bool:
+    """Take a number from the list; whether it was there. In the caller's transaction."""
+    table = table_of(DoNotCall)
+    return connection.execute(delete(table).where(table.c.number == number)).rowcount > 0
 
 
 def set_aside(connection: Connection, *, limit: int = 100) -> list[Plain]:

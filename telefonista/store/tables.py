@@ -12,7 +12,7 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Enum, Foreig
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from telefonista.kernel.events import EndReason, OfferOutcome, Presence, VisitOutcome
+from telefonista.kernel.events import EndReason, Medium, OfferOutcome, Presence, Supervision, VisitOutcome
 
 
 class HandledBy(StrEnum):
@@ -24,6 +24,8 @@ class HandledBy(StrEnum):
 class Role(StrEnum):
     CITIZEN = "citizen"
     AGENT = "agent"
+    CONSULTED = "consulted"
+    SUPERVISOR = "supervisor"
 
 
 class RecordingState(StrEnum):
@@ -104,6 +106,8 @@ class Base(DeclarativeBase):
         OfferOutcome: _choice(OfferOutcome),
         VisitOutcome: _choice(VisitOutcome),
         Presence: _choice(Presence),
+        Medium: _choice(Medium),
+        Supervision: _choice(Supervision),
     }
 
 
@@ -119,6 +123,8 @@ class Citizen(Base):
 
 
 class Call(Base):
+    """A contact: somebody who called, is to be called back, or left a message."""
+
     __tablename__ = "calls"
     __table_args__ = (Index(None, "arrived_at"), Index(None, "citizen", "arrived_at"))
 
@@ -146,6 +152,11 @@ class Call(Base):
     flow_version: Mapped[str | None]
     last_node: Mapped[str | None]
     topic: Mapped[str | None]
+    medium: Mapped[Medium] = mapped_column(server_default=Medium.CALL.value)
+    origin: Mapped[str | None] = mapped_column(index=True)
+    """The call out of which this contact came. Not a foreign key: either may be kept for longer."""
+    message: Mapped[str | None]
+    """The recording that this contact is about, where it is a message."""
 
 
 class Leg(Base):
@@ -186,6 +197,9 @@ class Visit(Base):
     agent: Mapped[str | None]
     lost: Mapped[bool] = mapped_column(default=False)
     """Abandoned not by the citizen: the call was lost."""
+    medium: Mapped[Medium] = mapped_column(server_default=Medium.CALL.value)
+    waits_since: Mapped[datetime | None]
+    """Where that is not when the stay began: the place that a callback keeps, or that was given."""
 
 
 class Offer(Base):
@@ -202,11 +216,113 @@ class Offer(Base):
     ended_at: Mapped[datetime | None]
     outcome: Mapped[OfferOutcome | None]
     passed_over: Mapped[dict[str, Any]]
-    """Why not each of the queue's other agents."""
+    """Why not each of the other agents concerned, as far as they are named."""
+    because: Mapped[str | None]
+    """Why this contact and this agent."""
+    others: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    """How many more there were for each reason."""
+
+
+class Attempt(Base):
+    """A citizen dialled by us, with an agent on the line."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (Index(None, "made_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    """The contact's, and the number of the attempt."""
+    call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    attempt: Mapped[int]
+    agent: Mapped[str]
+    number: Mapped[str]
+    route: Mapped[str]
+    made_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When it was decided: answered, or not."""
+    outcome: Mapped[OfferOutcome | None]
+    cause: Mapped[int | None]
+    """Q.850."""
+
+
+class Diversion(Base):
+    """A call sent elsewhere: by a rule, by a key of the citizen's, by a transfer."""
+
+    __tablename__ = "diversions"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    diverted_at: Mapped[datetime]
+    queue: Mapped[str]
+    """Where it came from; empty: not from a queue."""
+    kind: Mapped[str]
+    name: Mapped[str]
+    why: Mapped[str]
+    by: Mapped[str]
+    """Empty: a rule of ours."""
+
+
+class Party(Base):
+    """Somebody consulted in a call."""
+
+    __tablename__ = "parties"
+
+    leg: Mapped[str] = mapped_column(primary_key=True)
+    call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    agent: Mapped[str | None]
+    number: Mapped[str]
+    called_at: Mapped[datetime]
+    joined_at: Mapped[datetime | None]
+    left_at: Mapped[datetime | None]
+    outcome: Mapped[OfferOutcome | None]
+    """How the ringing ended, where it led to no talk."""
+
+
+class Disposition(Base):
+    """What came of a contact, as the agent judged it. Not tied to the call by a key: it may come later."""
+
+    __tablename__ = "dispositions"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    call: Mapped[str] = mapped_column(index=True)
+    agent: Mapped[str]
+    disposition: Mapped[str]
+    note: Mapped[str]
+    by: Mapped[str]
+    given_at: Mapped[datetime]
+
+
+class Audit(Base):
+    """What people wanted done, to whom, and whether it was refused. Nothing here is ever changed."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "asked_at"),)
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    asked_at: Mapped[datetime]
+    by: Mapped[str]
+    """Who; where it is the agent concerned, that agent."""
+    what: Mapped[str]
+    """The event's name."""
+    call: Mapped[str | None]
+    agent: Mapped[str | None]
+    detail: Mapped[dict[str, Any]]
+    refused: Mapped[str | None]
+    """Why not, where it was refused: a row of its own, after that of the wish."""
+
+
+class DoNotCall(Base):
+    """Numbers that are never dialled. No projection: people write it, and a rebuild leaves it alone."""
+
+    __tablename__ = "do_not_call"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    """E.164."""
+    added_at: Mapped[datetime]
+    why: Mapped[str]
 
 
 class Conversation(Base):
-    """An agent and the citizen talking."""
+    """An agent and the citizen talking, or an agent hearing a message."""
 
     __tablename__ = "conversations"
     __table_args__ = (Index(None, "started_at"),)
@@ -215,10 +331,14 @@ class Conversation(Base):
     """The agent's."""
     call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
     agent: Mapped[str]
+    """Empty: a party outside."""
     queue: Mapped[str]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[EndReason | None]
+    medium: Mapped[Medium] = mapped_column(server_default=Medium.CALL.value)
+    number: Mapped[str] = mapped_column(server_default="")
+    """Of a party outside."""
 
 
 class Recording(Base):
@@ -267,6 +387,8 @@ class AgentPresence(Base):
     presence: Mapped[Presence]
     call: Mapped[str | None]
     """Not a foreign key: an agent's presence outlives what is kept of a call."""
+    why: Mapped[str] = mapped_column(server_default="")
+    """The reason of a pause, or why the phone is not there."""
 
 
 class Projection(Base):

@@ -10,13 +10,20 @@ from functools import partial
 from typing import Protocol
 
 from telefonista.kernel.events import (
+    AttemptEnded,
+    AttemptMade,
     CallArrived,
+    CallbackAsked,
+    CallbackGranted,
     CallBroken,
     CallEnded,
     CallLost,
+    ContactBooked,
     ContingencyCallReported,
     ConversationEnded,
     ConversationStarted,
+    Destination,
+    DestinationKind,
     EndReason,
     EngineStarted,
     Entry,
@@ -28,6 +35,7 @@ from telefonista.kernel.events import (
     LegAnswered,
     LegEnded,
     LegRang,
+    Medium,
     NodeEntered,
     OfferEnded,
     OfferMade,
@@ -45,6 +53,7 @@ from telefonista.kernel.events import (
     VisitEnded,
     VisitOutcome,
     VisitStarted,
+    VisitSuspended,
 )
 from telefonista.kernel.ids import (
     AgentId,
@@ -190,6 +199,72 @@ def helped(call: CallId, *, agent: AgentId = AGENTS[0], caller: str = "099123456
         ended(call, agent=agent),
         kept(call),
         ready(agent),
+    ]
+
+
+def wants_to_be_called_back(call: CallId, contact: CallId) -> list[Batch]:
+    """A citizen who waits asks to be called back, and hangs up."""
+    queue = QUEUES[0]
+    return [
+        arrived(call),
+        waiting(call),
+        [
+            VisitSuspended(call=call, visit=visit_id(call, n=1), to=Destination(DestinationKind.CALLBACK)),
+            CallbackAsked(call=call, queue=queue, number="099123456"),
+            CallbackGranted(call=call, contact=contact),
+            VisitEnded(call=call, visit=visit_id(call, n=1), queue=queue, outcome=VisitOutcome.CALLBACK),
+            ContactBooked(
+                call=contact,
+                origin=call,
+                medium=Medium.CALLBACK,
+                queue=queue,
+                number="099123456",
+                line=LINE,
+                route=TRUNK,
+                place_at=START + 2,
+                topic="trámites",
+            ),
+            VisitStarted(
+                call=contact, visit=visit_id(contact, n=1), queue=queue, medium=Medium.CALLBACK, place_at=START + 2
+            ),
+        ],
+        [
+            LegEnded(call=call, leg=citizen_leg(call), cause=16),
+            CallEnded(call=call, reason=EndReason.FLOW_FINISHED),
+        ],
+    ]
+
+
+def attempted(contact: CallId, *, attempt: int, outcome: OfferOutcome, agent: AgentId = AGENTS[0]) -> list[Batch]:
+    """An agent is offered somebody to call back; the citizen is dialled."""
+    leg, offer, visit = agent_leg(contact, n=attempt), offer_id(contact, n=attempt), visit_id(contact, n=1)
+    reached = outcome is OfferOutcome.ANSWERED
+    return [
+        [OfferMade(call=contact, visit=visit, offer=offer, agent=agent, leg=leg, because="waits longest")],
+        [
+            LegAnswered(call=contact, leg=leg),
+            AttemptMade(
+                call=contact,
+                offer=offer,
+                agent=agent,
+                leg=citizen_leg(contact),
+                attempt=attempt,
+                number="099123456",
+                route=TRUNK,
+            ),
+        ],
+        [
+            AttemptEnded(
+                call=contact, leg=citizen_leg(contact), attempt=attempt, outcome=outcome, cause=16 if reached else 17
+            ),
+            OfferEnded(
+                call=contact,
+                visit=visit,
+                offer=offer,
+                agent=agent,
+                outcome=OfferOutcome.ANSWERED if reached else OfferOutcome.UNREACHED,
+            ),
+        ],
     ]
 
 

@@ -9,8 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from telefonista.kernel.events import CallEnded, EndReason, EngineStarted, Entry, Presence, PresenceChanged, TimerFired
-from telefonista.kernel.ids import CallId
+from telefonista.kernel.events import (
+    CallEnded,
+    ContactBooked,
+    EndReason,
+    EngineStarted,
+    Entry,
+    Presence,
+    PresenceChanged,
+    TimerFired,
+    VisitStarted,
+)
+from telefonista.kernel.ids import CallId, contact_id
 from telefonista.store.journal import FileJournal
 from tests.contract.stories import (
     AGENTS,
@@ -27,6 +37,7 @@ from tests.contract.stories import (
     ready,
     talking,
     waiting,
+    wants_to_be_called_back,
 )
 from tests.fakes.journal import MemoryDisk, MemoryJournal, still_open
 
@@ -135,6 +146,19 @@ def test_rotation_carries_the_last_presence_of_each_agent(home: Home) -> None:
         (agent, Presence.READY) for agent in AGENTS
     ]
     assert len(carried) == len(AGENTS)
+
+
+def test_rotation_carries_who_is_to_be_called_back_when_the_call_itself_is_long_over(home: Home) -> None:
+    journal = home.journal()
+    writer = Writer(journal)
+    contact = contact_id(ONE, n=1)
+    writer.play(wants_to_be_called_back(ONE, contact))
+    journal.rotate()
+    carried = [entry.event for entry in journal.read()]
+    assert [(type(event), getattr(event, "call", None)) for event in carried] == [
+        (ContactBooked, contact),
+        (VisitStarted, contact),
+    ]
 
 
 def test_recording_that_is_not_kept_yet_survives_rotation_and_restart(home: Home) -> None:

@@ -26,15 +26,47 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, inspect, select, text
 
 from telefonista.kernel.events import (
+    AgentRequestRefused,
     CallArrived,
     CallEnded,
     CallLost,
+    ConsultationAsked,
+    ConversationEnded,
+    ConversationStarted,
+    Destination,
+    DestinationKind,
+    DispositionGiven,
+    Diverted,
     EndReason,
     Entry,
+    LogInAsked,
+    Medium,
+    OfferOutcome,
+    PartyCalled,
+    PartyJoined,
+    PauseAsked,
+    Phone,
+    Presence,
+    PresenceChanged,
+    RequestRefused,
+    Supervision,
+    SupervisionAsked,
+    TransferAsked,
+    TransferCompletionAsked,
     VisitEnded,
     VisitOutcome,
 )
-from telefonista.kernel.ids import CallId, LineName, RouteName, visit_id
+from telefonista.kernel.ids import (
+    AgentId,
+    CallId,
+    LineName,
+    RouteName,
+    agent_leg,
+    bridge_id,
+    consulted_leg,
+    contact_id,
+    visit_id,
+)
 from telefonista.metrics import ConversationRow, LegRow, MetricsReport, PresenceRow, VisitRow, build_report
 from telefonista.store.database import (
     DatabaseUnusable,
@@ -47,7 +79,7 @@ from telefonista.store.database import (
 from telefonista.store.gathering import apply
 from telefonista.store.journal import FileJournal, segments
 from telefonista.store.mapping import table_of
-from telefonista.store.migrations.versions import r0001_first_tables
+from telefonista.store.migrations.versions import r0001_first_tables, r0002_contacts_and_audit
 from telefonista.store.projection import (
     IN_ONE_COUNTRY,
     Projector,
@@ -57,10 +89,16 @@ from telefonista.store.projection import (
     project,
 )
 from telefonista.store.queries import (
+    audit_between,
+    contacts,
     conversations_between,
+    do_not_call,
     earlier_calls,
+    last_agents,
     legs_between,
     list_calls,
+    may_call_again,
+    must_not_call,
     presence_between,
     set_aside,
     visits_between,
@@ -77,6 +115,7 @@ from tests.contract.stories import (
     World,
     Writer,
     arrived,
+    attempted,
     contingency,
     ended,
     entries_of,
@@ -87,6 +126,7 @@ from tests.contract.stories import (
     ready,
     talking,
     waiting,
+    wants_to_be_called_back,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -288,7 +328,7 @@ class TestSchema:
     def test_schema_of_a_newer_version_is_refused_and_left_alone(self, migrated: Database) -> None:
         with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0001"):
+        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0002"):
             migrate(migrated.engine)
         assert schema_revision(migrated.engine) == "9999"
 
@@ -298,6 +338,7 @@ class TestSchema:
             connection.begin(),
             Operations.context(MigrationContext.configure(connection)),
         ):
+            r0002_contacts_and_audit.downgrade()
             r0001_first_tables.downgrade()
         assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
 
@@ -409,6 +450,175 @@ class TestCalls:
         assert [visit["outcome"] for visit in call["visits"]] == ["abandoned"]
         assert [offer["outcome"] for visit in call["visits"] for offer in visit["offers"]] == ["withdrawn"]
         assert all(leg["ended_at"] for leg in call["legs"])
+
+    def test_callback_is_a_contact_of_its_own_with_each_attempt(self, migrated: Database) -> None:
+        contact = contact_id(ONE, n=1)
+        play(
+            migrated.engine,
+            *wants_to_be_called_back(ONE, contact),
+            *attempted(contact, attempt=1, outcome=OfferOutcome.BUSY),
+            *attempted(contact, attempt=2, outcome=OfferOutcome.ANSWERED),
+            [
+                VisitEnded(call=contact, visit=visit_id(contact, n=1), queue=QUEUES[0], outcome=VisitOutcome.ANSWERED),
+                CallEnded(call=contact, reason=EndReason.CITIZEN_HUNG_UP),
+            ],
+        )
+        with migrated.engine.connect() as connection:
+            callback, call = list_calls(connection)
+            assert contacts(connection, medium=Medium.CALLBACK) == []
+            (booked,) = contacts(connection, medium=Medium.CALLBACK, open_only=False)
+            kept_legs = legs_between(connection, since=None, until=None)
+        assert (callback["medium"], callback["origin"], callback["caller"]) == ("callback", ONE, "099123456")
+        assert callback["citizen"] == {"number": "+59899123456", "earlier_calls": 1}
+        assert [(one["attempt"], one["outcome"], one["cause"]) for one in callback["attempts"]] == [
+            (1, "busy", 17),
+            (2, "answered", 16),
+        ]
+        assert [visit["outcome"] for visit in call["visits"]] == ["callback"]
+        (visit,) = callback["visits"]
+        assert (visit["medium"], visit["waits_since"]) == (
+            "callback",
+            moment(START + 2).isoformat(timespec="microseconds"),
+        )
+        assert [offer["because"] for offer in visit["offers"]] == ["waits longest"] * 2
+        assert (booked["queue"], len(booked["attempts"])) == (QUEUES[0], 2)
+        dialled = [leg for leg in kept_legs if leg["started_at"] == callback["attempts"][0]["made_at"]]
+        assert [(leg["route"], leg["cause"], leg["answered_at"]) for leg in dialled] == [(TRUNK, 17, None)]
+
+    def test_callback_that_waits_is_found_among_the_open_ones(self, migrated: Database) -> None:
+        play(migrated.engine, *wants_to_be_called_back(ONE, contact_id(ONE, n=1)))
+        with migrated.engine.connect() as connection:
+            (booked,) = contacts(connection, medium=Medium.CALLBACK)
+            assert contacts(connection, medium=Medium.VOICEMAIL) == []
+        assert (booked["caller"], booked["queue"], booked["attempts"]) == ("099123456", QUEUES[0], [])
+
+    def test_transfer_leaves_a_conversation_each_a_party_and_a_diversion(self, migrated: Database) -> None:
+        party, by = consulted_leg(ONE, n=1), AGENTS[0]
+        play(
+            migrated.engine,
+            arrived(ONE),
+            waiting(ONE),
+            offered(ONE),
+            talking(ONE),
+            [
+                ConsultationAsked(call=ONE, agent=by, to=Destination(DestinationKind.AGENT, AGENTS[1])),
+                PartyCalled(call=ONE, leg=party, agent=AGENTS[1]),
+                PartyJoined(call=ONE, leg=party, agent=AGENTS[1]),
+                TransferCompletionAsked(call=ONE, agent=by),
+                ConversationEnded(call=ONE, agent=by, leg=agent_leg(ONE, n=1), reason=EndReason.TRANSFERRED),
+                ConversationStarted(call=ONE, agent=AGENTS[1], leg=party, bridge=bridge_id(ONE, n=1), queue=QUEUES[0]),
+            ],
+            [
+                TransferAsked(call=ONE, agent=AGENTS[1], to=Destination(DestinationKind.QUEUE, "impuestos")),
+                ConversationEnded(call=ONE, agent=AGENTS[1], leg=party, reason=EndReason.TRANSFERRED),
+                Diverted(
+                    call=ONE,
+                    to=Destination(DestinationKind.QUEUE, "impuestos"),
+                    why="transfer",
+                    by=AGENTS[1],
+                    queue=QUEUES[0],
+                ),
+            ],
+        )
+        with migrated.engine.connect() as connection:
+            call = only(list_calls(connection))
+            asked = audit_between(connection, since=None, until=None)
+        assert [(talk["agent"], talk["ended_by"]) for talk in call["conversations"]] == [
+            ("101", "transferred"),
+            ("102", "transferred"),
+        ]
+        assert [(one["agent"], one["outcome"], one["left_at"]) for one in call["parties"]] == [("102", None, None)]
+        assert [(one["kind"], one["name"], one["queue"], one["by"]) for one in call["diversions"]] == [
+            ("queue", "impuestos", "tramites", "102")
+        ]
+        assert [leg["role"] for leg in call["legs"]] == ["citizen", "agent", "consulted"]
+        assert [(one["what"], one["by"], one["detail"]) for one in asked] == [
+            ("TransferAsked", "102", {"to": "queue impuestos"}),
+            ("TransferCompletionAsked", "101", {}),
+            ("ConsultationAsked", "101", {"to": "agent 102"}),
+        ]
+
+    def test_what_a_supervisor_wanted_and_what_was_refused_is_audited(self, migrated: Database) -> None:
+        supervisor = AgentId("201")
+        play(
+            migrated.engine,
+            arrived(ONE),
+            [
+                SupervisionAsked(call=ONE, supervisor=supervisor, mode=Supervision.WHISPER, by="201"),
+                RequestRefused(call=ONE, by="201", what="SupervisionAsked", why="nobody talks in this call"),
+                PauseAsked(agent=AGENTS[0], reason="almuerzo", by="201"),
+                LogInAsked(agent=AGENTS[1]),
+                AgentRequestRefused(agent=AGENTS[1], what="LogInAsked", why="the phone is not there"),
+            ],
+        )
+        with migrated.engine.connect() as connection:
+            asked = audit_between(connection, since=moment(START), until=moment(START + 100))
+            assert audit_between(connection, since=moment(START + 100), until=None) == []
+        assert [(one["what"], one["by"], one["agent"], one["refused"]) for one in asked] == [
+            ("LogInAsked", "102", "102", "the phone is not there"),
+            ("LogInAsked", "102", "102", None),
+            ("PauseAsked", "201", "101", None),
+            ("SupervisionAsked", "201", None, "nobody talks in this call"),
+            ("SupervisionAsked", "201", "201", None),
+        ]
+        assert [one["detail"] for one in asked[2:]] == [{"reason": "almuerzo"}, {}, {"mode": "whisper"}]
+
+    def test_disposition_stands_with_its_call_even_when_it_is_given_later(self, migrated: Database) -> None:
+        given = [DispositionGiven(agent=AGENTS[0], call=ONE, disposition="resuelto", note="turno dado")]
+        play(migrated.engine, *helped(ONE), given)
+        with migrated.engine.connect() as connection:
+            (one,) = only(list_calls(connection))["dispositions"]
+        assert (one["agent"], one["disposition"], one["note"]) == ("101", "resuelto", "turno dado")
+
+    def test_end_of_a_call_closes_what_was_under_way_in_it(self, migrated: Database) -> None:
+        contact, party = contact_id(ONE, n=1), consulted_leg(TWO, n=1)
+        begun = attempted(contact, attempt=1, outcome=OfferOutcome.ANSWERED)[:2]
+        play(migrated.engine, *wants_to_be_called_back(ONE, contact), *begun)
+        play(
+            migrated.engine,
+            [*arrived(TWO), PartyCalled(call=TWO, leg=party, number="1950")],
+            [CallEnded(call=contact, reason=EndReason.LOST), CallEnded(call=TWO, reason=EndReason.BROKEN)],
+            at=START + 100,
+        )
+        with migrated.engine.connect() as connection:
+            by_id = {call["id"]: call for call in list_calls(connection)}
+        assert [one["outcome"] for one in by_id[contact]["attempts"]] == ["lost"]
+        assert by_id[TWO]["parties"][0]["left_at"] is not None
+
+    def test_presence_says_why(self, migrated: Database) -> None:
+        paused = PresenceChanged(agent=AGENTS[0], presence=Presence.PAUSED, phone=Phone.IDLE, pause="almuerzo")
+        away = PresenceChanged(
+            agent=AGENTS[0], presence=Presence.UNREACHABLE, phone=Phone.UNREACHABLE, why="not registered"
+        )
+        later = PresenceChanged(agent=AGENTS[0], presence=Presence.TALKING, phone=Phone.BUSY, pause="almuerzo")
+        play(migrated.engine, [paused], [away], [later])
+        with migrated.engine.connect() as connection:
+            spans = presence_between(connection, since=None, until=None)
+        assert [(span["presence"], span["why"]) for span in spans] == [
+            ("paused", "almuerzo"),
+            ("unreachable", "not registered"),
+            ("talking", ""),
+        ]
+
+    def test_who_talked_last_with_a_citizen_is_known(self, migrated: Database) -> None:
+        play(migrated.engine, *helped(ONE, agent=AGENTS[0]))
+        play(migrated.engine, *helped(TWO, agent=AGENTS[2]), at=START + 100)
+        with migrated.engine.connect() as connection:
+            (last,) = last_agents(connection, since=moment(START))
+            assert last_agents(connection, since=moment(START + 200)) == []
+        assert (last["number"], last["agent"]) == ("+59899123456", "103")
+
+    def test_number_that_must_not_be_called_is_so_until_it_is_taken_back(self, migrated: Database) -> None:
+        with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            new = [must_not_call(connection, number="+59899123456", why="lo pidió", at=moment(START)) for _ in range(2)]
+            assert new == [True, False]
+        with migrated.engine.connect() as connection:
+            (listed,) = do_not_call(connection)
+        assert (listed["number"], listed["why"]) == ("+59899123456", "lo pidió")
+        with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            assert may_call_again(connection, number="+59899123456")
+            assert not may_call_again(connection, number="+59899123456")
+            assert do_not_call(connection) == []
 
     def test_recording_that_is_kept_long_after_the_call_is_on_its_row(self, migrated: Database) -> None:
         before = play(migrated.engine, arrived(ONE), waiting(ONE), offered(ONE), talking(ONE), ended(ONE))

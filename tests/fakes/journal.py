@@ -8,6 +8,7 @@ from telefonista.kernel.events import (
     CallArrived,
     CallEnded,
     CallEvent,
+    ContactBooked,
     Entry,
     PresenceChanged,
     RecordingAsked,
@@ -81,7 +82,7 @@ def still_open(entries: Sequence[Entry]) -> list[Entry]:
         if isinstance(event, PresenceChanged):
             kept = [other for other in kept if getattr(other.event, "agent", None) != event.agent]
             kept.append(entry)
-        elif isinstance(event, CallArrived):
+        elif isinstance(event, CallArrived | ContactBooked):
             by_call.setdefault(event.call, []).append(entry)
         elif isinstance(event, CallEvent) and event.call in by_call:
             by_call[event.call].append(entry)
