@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dialplans.core.lint import Finding, lint
 from dialplans.core.model import (
+    LISTENING,
     AgentAccount,
     AsteriskPlan,
     CitizenAccount,
@@ -24,6 +25,7 @@ from dialplans.core.values import PlanError
 from dialplans.service import write_configuration
 
 __all__ = [
+    "LISTENING",
     "AgentAccount",
     "AsteriskPlan",
     "CitizenAccount",

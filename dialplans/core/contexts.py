@@ -13,6 +13,7 @@ from dialplans.core.model import (
     CONTINGENCY,
     CONTINGENCY_RECORD,
     FAILSAFE_QUEUE,
+    LISTENING,
     AsteriskPlan,
     Context,
     Dialplan,
@@ -45,6 +46,7 @@ def build_dialplan(plan: AsteriskPlan) -> Dialplan:
             Context(AGENTS, (*public, _greeting(plan)), entry=True),
             Context(CONTINGENCY, (_contingency(plan),)),
             Context(CONTINGENCY_RECORD, (_contingency_record(plan),)),
+            Context(LISTENING, (_listening(),), entry=True),
         )
     )
 
@@ -122,6 +124,20 @@ def _contingency_record(plan: AsteriskPlan) -> Extension:
         (
             Step("AGI", (plan.contingency.agi, plan.contingency.record_folder)),
             leave_subroutine(),
+        ),
+    )
+
+
+def _listening() -> Extension:
+    """Only the engine sends channels here, one that hears a citizen at a time: their sound goes to the engine, to the
+    port at the end of the extension, under the number of 32 digits before it. When either end closes, all ends."""
+    pieces = (slice(0, 8), slice(8, 12), slice(12, 16), slice(16, 20), slice(20, 32))
+    key = "-".join(f"${{EXTEN:{piece.start}:{piece.stop - piece.start}}}" for piece in pieces)
+    return Extension(
+        "_X.",
+        (
+            Step("AudioSocket", (Expression(key), Expression("127.0.0.1:${EXTEN:32}"))),
+            hang_up(),
         ),
     )
 

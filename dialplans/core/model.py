@@ -17,6 +17,7 @@ CITIZENS = "citizens"
 AGENTS = "agents"
 CONTINGENCY = "contingency"
 CONTINGENCY_RECORD = "contingency-record"
+LISTENING = "listening"
 FAILSAFE_QUEUE = "failsafe"
 MUSIC_CLASS = "espera"
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from telefonista.kernel.ids import AgentId, BridgeId, CallId, LegId, PlaybackId, RecordingId
+from telefonista.kernel.ids import AgentId, BridgeId, CallId, LegId, ListeningId, NodeName, PlaybackId, RecordingId
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -104,6 +104,22 @@ class StopRecording(Command, frozen=True):
     recording: RecordingId
 
 
+class StartListening(Command, frozen=True):
+    """Listen for one of these phrases in what the citizen says, until `StopListening`; `SpeechHeard` follows each time
+    that something is said, or `SpeechFailed` once."""
+
+    leg: LegId
+    listening: ListeningId
+    node: NodeName
+    language: str
+    phrases: tuple[tuple[str, ...], ...]
+    """Each with those that mean the same."""
+
+
+class StopListening(Command, frozen=True):
+    listening: ListeningId
+
+
 class KeepRecording(Command, frozen=True):
     """Join the two directions of a finished recording, measure it, put it in its place."""
 
@@ -183,6 +199,8 @@ PbxCommand = (
     | StopMessage
     | StartRecording
     | StopRecording
+    | StartListening
+    | StopListening
 )
 """Those that Asterisk carries out."""
 

@@ -18,8 +18,15 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
-from telefonista.kernel.commands import PbxCommand, Prompt, StartRecording, StopRecording
-from telefonista.kernel.events import Event, RecordingFailed
+from telefonista.kernel.commands import (
+    PbxCommand,
+    Prompt,
+    StartListening,
+    StartRecording,
+    StopListening,
+    StopRecording,
+)
+from telefonista.kernel.events import Event, RecordingFailed, SpeechFailed
 from telefonista.kernel.ids import AgentId, CallId, LegId, RecordingId
 from telefonista.kernel.ports import LinkDown, Observation, PeerError, Refused, Sink
 from telefonista.pbx.wire import ari, observation, stages
@@ -41,6 +48,19 @@ class Recorder(Protocol):
     def start_recording(self, call: CallId, *, leg: LegId, recording: RecordingId) -> None: ...
 
     def stop_recording(self, call: CallId, *, leg: LegId, recording: RecordingId) -> None: ...
+
+
+class Listener(Protocol):
+    """Who understands what citizens say; outcomes come through the sink as events."""
+
+    @property
+    def context(self) -> str:
+        """Where in the dialplan a channel goes whose sound is to come to us."""
+
+    def start_listening(self, command: StartListening) -> str | None:
+        """The extension there, by which that sound will be known; None where there will be none."""
+
+    def stop_listening(self, command: StopListening) -> None: ...
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +225,7 @@ class AsteriskLink:
         host: str = "127.0.0.1",
         port: int = 0,
         recorder: Recorder | None = None,
+        listener: Listener | None = None,
         on_up: Callable[[Observation], None] = lambda observation: None,
         on_down: Callable[[str], None] = lambda why: None,
         limits: Limits = DEFAULT_LIMITS,
@@ -221,6 +242,7 @@ class AsteriskLink:
         self._host = host
         self._port = port
         self._recorder = recorder
+        self._listener = listener
         self._on_up = on_up
         self._on_down = on_down
         self._now = now
@@ -298,7 +320,7 @@ class AsteriskLink:
                 self._record(command)
                 continue
             try:
-                requests = ari.requests_for(command, application=self._application, prompt_uri=self._prompt_uri)
+                requests = self._requests_for(command)
             except Refused as problem:
                 _log.error("command refused", node=self.node, command=repr(command)[:300], why=str(problem))
                 # Later: the engine that is executing is not ready for the event of it.
@@ -383,6 +405,8 @@ class AsteriskLink:
             self._emit(event, self._now() if at is None else at)
         elif type(message) is ari.CallBroadcast:
             self._offer(connection, message)
+        elif type(message) is ari.StasisStart:
+            self._take_onward(connection, message)
 
     def misbehaved(self, connection: _Connection, why: str) -> None:
         """A peer sent what it must not: its connection ends, and no other."""
@@ -586,6 +610,38 @@ class AsteriskLink:
         # 404 and 409 are somebody else's call, or one that would not wait: nothing to say.
         if answer is not _NO_ANSWER and answer.status_code not in (204, 404, 409):
             _log.warning("call not claimed", node=self.node, status=answer.status_code)
+
+    def _requests_for(self, command: PbxCommand) -> tuple[ari.Request, ...]:
+        """Raises `Refused`."""
+        if isinstance(command, StartListening):
+            return self._start_listening(command)
+        if isinstance(command, StopListening):
+            if self._listener is not None:
+                self._listener.stop_listening(command)
+            return ()
+        return ari.requests_for(command, application=self._application, prompt_uri=self._prompt_uri)
+
+    def _start_listening(self, command: StartListening) -> tuple[ari.Request, ...]:
+        """Nothing where nobody listens; that is told either by the listener or by us."""
+        if self._listener is None:
+            why = "no way to understand speech is configured"
+            self._soon(SpeechFailed(call=command.call, listening=command.listening, node=command.node, why=why))
+            return ()
+        key = self._listener.start_listening(command)
+        return () if key is None else (ari.eavesdrop(command, key=key, application=self._application),)
+
+    def _take_onward(self, connection: _Connection, message: ari.StasisStart) -> None:
+        """A channel that listens has come into the application: to the listener with it."""
+        if self._listener is None:
+            return
+        try:
+            request = ari.onward(message, context=self._listener.context)
+        except Refused as problem:
+            _log.error("listening leg not taken onward", node=self.node, why=str(problem))
+            return
+        if request is not None:
+            # Refused, it stays without a sound, which the listener notices.
+            self._send(connection, [self._prepared(request)])
 
     def _record(self, command: StartRecording | StopRecording) -> None:
         recorder = self._recorder

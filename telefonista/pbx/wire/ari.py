@@ -25,8 +25,10 @@ from telefonista.kernel.commands import (
     Prompt,
     RecordMessage,
     Ring,
+    StartListening,
     StartMusic,
     StartRecording,
+    StopListening,
     StopMessage,
     StopMusic,
     StopPlayback,
@@ -45,8 +47,19 @@ from telefonista.kernel.events import (
     Phone,
     PhoneChanged,
     PlaybackEnded,
+    SpeechFailed,
 )
-from telefonista.kernel.ids import AgentId, LegId, LineName, PlaybackId, RecordingId, RouteName, call_of, is_ours
+from telefonista.kernel.ids import (
+    AgentId,
+    LegId,
+    LineName,
+    PlaybackId,
+    RecordingId,
+    RouteName,
+    call_of,
+    is_listening,
+    is_ours,
+)
 from telefonista.kernel.ports import PeerError, Refused
 
 # Q.850 causes for a leg that never came to be.
@@ -252,6 +265,8 @@ def agent_of(device: str) -> AgentId | None:
 
 def _started(message: StasisStart) -> Event | None:
     name = message.channel.id
+    if is_listening(name):
+        return None
     if is_ours(name):
         # A leg that we dialled enters the application when it is answered.
         return LegAnswered(call=call_of(name), leg=LegId(name))
@@ -284,19 +299,22 @@ def _left(message: StasisEnd) -> Event | None:
 
 def _destroyed(message: ChannelDestroyed) -> Event | None:
     name = message.channel.id
-    if not is_ours(name):
+    if not is_ours(name) or is_listening(name):
         return None
     return LegEnded(call=call_of(name), leg=LegId(name), cause=message.cause, sip_status=message.tech_cause)
 
 
 def _digit(message: ChannelDtmfReceived) -> Event | None:
     name = message.channel.id
+    if is_listening(name):
+        # It hears the citizen's keys too, which the citizen's own channel tells of.
+        return None
     return DigitPressed(call=call_of(name), leg=LegId(name), digit=told(message.digit))
 
 
 def _changed(message: ChannelStateChange) -> Event | None:
     name = message.channel.id
-    if message.channel.state != "Ringing" or not is_ours(name):
+    if message.channel.state != "Ringing" or not is_ours(name) or is_listening(name):
         return None
     return LegRang(call=call_of(name), leg=LegId(name))
 
@@ -525,6 +543,26 @@ def _stop_message(command: StopMessage) -> tuple[Request, ...]:
     return (Request("POST", f"recordings/live/{name_in_path(command.recording)}/stop", harmless=(404,)),)
 
 
+def eavesdrop(command: StartListening, *, key: str, application: str) -> Request:
+    """Make a channel that has what the citizen says, and nothing of what the citizen hears. The citizen's own stays
+    where it is, so that prompts play on and keys are heard. When it enters the application, `onward` takes it to
+    whoever expects the `key`."""
+    query = (Query("spy", "in"), Query("app", word(application)), Query("appArgs", word(key)))
+    path = f"channels/{name_in_path(command.leg)}/snoop/{name_in_path(command.listening)}"
+    # 404: the leg is gone, which its LegEnded tells.
+    return Request("POST", path, query, harmless=(404, 409))
+
+
+def onward(message: StasisStart, *, context: str) -> Request | None:
+    """Where a channel that listens goes on in the dialplan, whose step sends its sound to us; None for any other. It
+    ends by itself when that connection ends, or the citizen's channel. Raises `Refused`."""
+    if not is_listening(message.channel.id):
+        return None
+    (key, *_) = (*message.args, "")
+    query = (Query("context", word(context)), Query("extension", word(key)), Query("priority", "1"))
+    return Request("POST", f"channels/{name_in_path(message.channel.id)}/continue", query, harmless=_GONE)
+
+
 # No such channel; not (or no longer) in the application; being hung up.
 _GONE: Final = (404, 409, 412)
 
@@ -557,6 +595,8 @@ def requests_for(command: PbxCommand, *, application: str, prompt_uri: Callable[
             return _stop_message(command)
         case StartRecording() | StopRecording():
             raise Refused("ARI does not record conversations")
+        case StartListening() | StopListening():
+            raise Refused("ARI understands nothing of what is said")
         case _:
             assert_never(command)
 
@@ -592,6 +632,8 @@ def subject_of(command: PbxCommand) -> str:
             return command.bridge
         case StartRecording() | StopRecording() | RecordMessage() | StopMessage():
             return command.recording
+        case StartListening() | StopListening():
+            return command.listening
         case _:
             return command.leg
 
@@ -635,6 +677,8 @@ def refused(command: PbxCommand, *, why: str, status: int = 0) -> Event:
             # 500 "Allocation failed" is Asterisk's word for a phone that is not registered (seen).
             cause = {0: NO_ROUTE, 400: NO_ROUTE, 500: SUBSCRIBER_ABSENT}.get(status, TEMPORARY_FAILURE)
             return LegEnded(call=command.call, leg=command.leg, cause=cause)
+        case StartListening():
+            return SpeechFailed(call=command.call, listening=command.listening, node=command.node, why=_clipped(why))
         case _:
             return CommandFailed(
                 call=command.call, command=type(command).__name__, subject=subject_of(command), why=_clipped(why)

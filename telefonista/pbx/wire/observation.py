@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from telefonista.kernel.events import CallArrived, Event, LegAnswered, LegEnded, Phone, PhoneChanged
-from telefonista.kernel.ids import AgentId, BridgeId, LegId, is_ours
+from telefonista.kernel.ids import AgentId, BridgeId, LegId, is_listening, is_ours
 from telefonista.kernel.ports import Observation, ObservedBridge, ObservedLeg, PeerError
 from telefonista.pbx.wire.ari import Channel, DeviceState, Request, arguments, phone_of, told, word
 
@@ -64,7 +64,12 @@ def observation(*, channels: str, bridges: str, application: str, phones: Mappin
     """What the bodies of the answers say. Raises `PeerError`."""
     inside = frozenset(_read(_APPLICATION, application, "the application").channel_ids)
     return Observation(
-        legs=tuple(_leg(channel, inside=inside) for channel in _read(_CHANNELS, channels, "channels")),
+        legs=tuple(
+            _leg(channel, inside=inside)
+            for channel in _read(_CHANNELS, channels, "channels")
+            # Those that only listen end with the citizen's channel, or with the engine that listens.
+            if not is_listening(channel.id)
+        ),
         bridges=tuple(
             ObservedBridge(bridge=BridgeId(bridge.id), legs=frozenset(LegId(leg) for leg in bridge.channels))
             for bridge in _read(_BRIDGES, bridges, "bridges")
