@@ -28,8 +28,10 @@ from telefonista.kernel.commands import (
 )
 from telefonista.kernel.events import (
     KINDS,
+    AgentRequestRefused,
     AgentTimerFired,
     CallArrived,
+    CallbackRefused,
     CallLost,
     CallStopped,
     Entry,
@@ -38,6 +40,7 @@ from telefonista.kernel.events import (
     PhoneChanged,
     RecordingFailed,
     RecordingKept,
+    RequestRefused,
     TimerFired,
 )
 from telefonista.kernel.ids import CallId, LegId, LineName, RecordingId, citizen_leg
@@ -145,8 +148,17 @@ class Engine:
             self._keeping.discard(event.recording)
         self._take(event, at=at)
 
-    def _take(self, event: Event | None, *, at: float | None = None, matching: bool = True) -> None:
-        """One event, or only whatever offer can be made now, and all that follows."""
+    def ask(self, event: Event) -> str | None:
+        """Somebody wants something: why it is refused, or None when it is done or under way. Raises `EngineFailed`."""
+        refusals = (
+            entry.event.why
+            for entry in self._take(event)
+            if isinstance(entry.event, RequestRefused | AgentRequestRefused | CallbackRefused)
+        )
+        return next(refusals, None)
+
+    def _take(self, event: Event | None, *, at: float | None = None, matching: bool = True) -> Sequence[Entry]:
+        """One event, or only whatever offer can be made now, and all that follows: what was written."""
         self._check()
         now = self._clock.now()
         batch = self._cascade.run(
@@ -157,7 +169,7 @@ class Engine:
             matching=matching and self._may_offer(),
         )
         if not batch.entries:
-            return
+            return ()
         self._write(batch.entries)
         for defect in batch.defects:
             _log.error("a call met what cannot be and is broken off", defect=defect)
@@ -166,6 +178,7 @@ class Engine:
             self._drop_timers(call)
         for listener in self._listeners:
             listener(batch.entries)
+        return batch.entries
 
     def _write(self, entries: Sequence[Entry]) -> None:
         try:

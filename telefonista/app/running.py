@@ -23,7 +23,10 @@ from telefonista.app.compose import Installation
 from telefonista.app.config import EVERY_INTERFACE, Config, ConfigInvalid, read_config
 from telefonista.app.diagrams import MACHINES
 from telefonista.app.home import Home, PortsFixed
+from telefonista.app.people import Door
 from telefonista.app.snapshot import snapshot
+from telefonista.kernel.events import Event
+from telefonista.kernel.ids import AgentId, CallId
 from telefonista.pbx.asterisk import AsteriskFailed, port_holder
 from telefonista.pbx.packages import ToolsMissing
 from telefonista.store.database import DatabaseUnusable
@@ -94,6 +97,15 @@ class _Port:
             },
             **snapshot(installation.engine, now=time.time()),
         }
+
+    def person(self, token: str) -> str | None:
+        return None
+
+    def agent_of(self, call: CallId) -> AgentId | None:
+        return Door(self._installation.engine).agent_of(call)
+
+    async def wish(self, event: Event, *, by: str) -> None:
+        await Door(self._installation.engine).wish(event, by=by)
 
     def drain(self, on: bool) -> str:
         self._installation.drain(on)

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 
-
-class Refusal(Exception):
-    """The engine will not do it; the message says why, one line per problem."""
+from telefonista.web.wishes import Refusal, WishPort, wishes
 
 
-class EnginePort(Protocol):
+class EnginePort(WishPort, Protocol):
+    def person(self, token: str) -> str | None:
+        """Whose token this is; None for nobody's."""
+
     def snapshot(self) -> dict[str, Any]:
         """What is happening now, as plain values."""
 
@@ -25,13 +26,22 @@ class EnginePort(Protocol):
 
 
 def build_api(engine: EnginePort, *, token: str) -> FastAPI:
-    """The application; every path but `/healthz` needs `Authorization: Bearer TOKEN`."""
+    """The application; every path but `/healthz` needs `Authorization: Bearer TOKEN`: the installation's own `token`,
+    with which everything may be done, or a person's, for what that person may wish."""
     api = FastAPI(title="Telefonista", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
 
     def authorised(request: Request) -> None:
         given = request.headers.get("authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
             raise HTTPException(401, "the token of this installation is needed", {"WWW-Authenticate": "Bearer"})
+
+    def asks(request: Request) -> str:
+        """Whose token is shown: a person's id, or empty for the installation's own."""
+        given = request.headers.get("authorization", "")
+        person = engine.person(given.removeprefix("Bearer ")) if given.startswith("Bearer ") else None
+        if person is None:
+            authorised(request)
+        return person or ""
 
     guard = Annotated[None, Depends(authorised)]
 
@@ -58,4 +68,5 @@ def build_api(engine: EnginePort, *, token: str) -> FastAPI:
         except Refusal as refusal:
             raise HTTPException(422, str(refusal)) from refusal
 
+    api.include_router(wishes(engine, asks=asks))
     return api

@@ -6,10 +6,43 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from telefonista.web import Refusal, build_api
+from telefonista.kernel.events import (
+    CancellationAsked,
+    ConferenceAsked,
+    ConsultationAsked,
+    ConsultationEndAsked,
+    Destination,
+    DestinationKind,
+    DispositionAsked,
+    Event,
+    HoldAsked,
+    LogInAsked,
+    LogOutAsked,
+    MoveAsked,
+    PauseAsked,
+    ReadyAsked,
+    Supervision,
+    SupervisionAsked,
+    SupervisionEndAsked,
+    TakeOverAsked,
+    TransferAsked,
+    TransferCompletionAsked,
+    WrapUpExtensionAsked,
+)
+from telefonista.kernel.ids import AgentId, CallId, QueueName
+from telefonista.web import INSTALLATION, Forbidden, Refusal, Unknown, build_api
 
 TOKEN = "a-token-of-this-installation"
-GUARDED = (("GET", "/status"), ("POST", "/drain"), ("POST", "/accept"), ("POST", "/reload"))
+GUARDED = (
+    ("GET", "/status"),
+    ("POST", "/drain"),
+    ("POST", "/accept"),
+    ("POST", "/reload"),
+    ("POST", "/agents/101/pause"),
+    ("POST", "/calls/tf1-1.1/hold"),
+)
+ANA, SOL = AgentId("101"), AgentId("201")
+CALL, GONE = CallId("tf1-1700000000.1"), CallId("tf1-1700000000.9")
 
 
 class Engine:
@@ -18,10 +51,26 @@ class Engine:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.refusal = ""
+        self.wished: list[tuple[str, Event]] = []
+        self.problem: Exception | None = None
+        self.talking: AgentId | None = ANA
 
     def snapshot(self) -> dict[str, Any]:
         self.asked.append("snapshot")
         return {"accepting": True, "calls": []}
+
+    def person(self, token: str) -> str | None:
+        return {"token-of-101": "101", "token-of-201": "201"}.get(token)
+
+    def agent_of(self, call: CallId) -> AgentId | None:
+        if call == GONE:
+            raise Unknown("there is no open call")
+        return self.talking
+
+    async def wish(self, event: Event, *, by: str) -> None:
+        if self.problem is not None:
+            raise self.problem
+        self.wished.append((by, event))
 
     def drain(self, on: bool) -> str:
         self.asked.append(f"drain {on}")
@@ -47,12 +96,13 @@ class Answer:
         return json.loads(self.text)
 
 
-async def ask(api: FastAPI, method: str, path: str, *, authorization: bytes | None = None) -> Answer:
+async def ask(api: FastAPI, method: str, path: str, *, authorization: bytes | None = None, body: Any = None) -> Answer:
     """A request without a wire."""
     answer = Answer()
+    sent = b"" if body is None else json.dumps(body).encode()
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": sent, "more_body": False}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -62,6 +112,7 @@ async def ask(api: FastAPI, method: str, path: str, *, authorization: bytes | No
             answer.text += message.get("body", b"").decode()
 
     headers = [] if authorization is None else [(b"authorization", authorization)]
+    headers += [] if body is None else [(b"content-type", b"application/json")]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -117,7 +168,7 @@ async def test_whoever_does_not_show_the_token_gets_nothing_done(
     api: FastAPI, engine: Engine, method: str, path: str, shown: bytes | None
 ) -> None:
     answer = await ask(api, method, path, authorization=shown)
-    assert (answer.status, engine.asked) == (401, [])
+    assert (answer.status, engine.asked, engine.wished) == (401, [], [])
     assert answer.headers["www-authenticate"] == "Bearer"
     assert TOKEN not in answer.text
 
@@ -142,6 +193,117 @@ async def test_refusal_says_why_line_by_line(api: FastAPI, engine: Engine) -> No
     engine.refusal = "config.yaml:3: unknown setting 'nod'\nconfig.yaml:9: name is missing"
     answer = await ask(api, "POST", "/reload", authorization=BEARER)
     assert (answer.status, answer.body) == (422, {"detail": engine.refusal})
+
+
+TO_QUEUE = Destination(DestinationKind.QUEUE, "general")
+WISHES: list[tuple[str, dict[str, Any], Event]] = [
+    ("/agents/101/login", {}, LogInAsked(agent=ANA, by="201")),
+    ("/agents/101/logout", {}, LogOutAsked(agent=ANA, by="201")),
+    ("/agents/101/pause", {"reason": "almuerzo"}, PauseAsked(agent=ANA, reason="almuerzo", by="201")),
+    ("/agents/101/ready", {}, ReadyAsked(agent=ANA, by="201")),
+    ("/agents/101/wrap-up", {"more_s": 30}, WrapUpExtensionAsked(agent=ANA, more_s=30.0, by="201")),
+    (
+        "/agents/101/disposition",
+        {"call": CALL, "disposition": "resuelto", "note": "Vuelve en 24 h."},
+        DispositionAsked(agent=ANA, call=CALL, disposition="resuelto", note="Vuelve en 24 h.", by="201"),
+    ),
+    (f"/calls/{CALL}/hold", {}, HoldAsked(call=CALL, agent=ANA, by="201")),
+    (f"/calls/{CALL}/unhold", {}, HoldAsked(call=CALL, agent=ANA, on=False, by="201")),
+    (f"/calls/{CALL}/transfer", {"to": "queue general"}, TransferAsked(call=CALL, agent=ANA, to=TO_QUEUE, by="201")),
+    (
+        f"/calls/{CALL}/consult",
+        {"to": "queue general", "agent": "102"},
+        ConsultationAsked(call=CALL, agent=AgentId("102"), to=TO_QUEUE, by="201"),
+    ),
+    (f"/calls/{CALL}/conference", {}, ConferenceAsked(call=CALL, agent=ANA, by="201")),
+    (f"/calls/{CALL}/complete", {}, TransferCompletionAsked(call=CALL, agent=ANA, by="201")),
+    (f"/calls/{CALL}/back", {}, ConsultationEndAsked(call=CALL, agent=ANA, by="201")),
+    (
+        f"/calls/{CALL}/supervise",
+        {"mode": "whisper"},
+        SupervisionAsked(call=CALL, supervisor=SOL, mode=Supervision.WHISPER, by="201"),
+    ),
+    (f"/calls/{CALL}/unsupervise", {}, SupervisionEndAsked(call=CALL, supervisor=SOL, by="201")),
+    (
+        f"/calls/{CALL}/takeover",
+        {"supervisor": "202"},
+        TakeOverAsked(call=CALL, supervisor=AgentId("202"), by="201"),
+    ),
+    (
+        f"/calls/{CALL}/move",
+        {"queue": "tramites", "to_front": True},
+        MoveAsked(call=CALL, by="201", queue=QueueName("tramites"), to_front=True),
+    ),
+    (f"/calls/{CALL}/cancel", {}, CancellationAsked(call=CALL, by="201")),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "event"), WISHES, ids=lambda each: each if isinstance(each, str) else "")
+async def test_wish_of_a_person_becomes_an_event_that_says_whose_it_is(
+    api: FastAPI, engine: Engine, path: str, body: dict[str, Any], event: Event
+) -> None:
+    answer = await ask(api, "POST", path, authorization=b"Bearer token-of-201", body=body)
+    assert (answer.status, answer.body, engine.wished) == (200, {"said": "done"}, [("201", event)])
+
+
+async def test_installation_asks_in_its_own_name_or_in_somebody_elses(api: FastAPI, engine: Engine) -> None:
+    await ask(api, "POST", "/agents/101/ready", authorization=BEARER, body={})
+    await ask(api, "POST", "/agents/101/ready", authorization=BEARER, body={"by": "201"})
+    assert engine.wished == [
+        (INSTALLATION, ReadyAsked(agent=ANA, by=INSTALLATION)),
+        ("201", ReadyAsked(agent=ANA, by="201")),
+    ]
+
+
+async def test_person_speaks_for_nobody_else(api: FastAPI, engine: Engine) -> None:
+    answer = await ask(api, "POST", "/agents/101/ready", authorization=b"Bearer token-of-101", body={"by": "201"})
+    assert (answer.status, engine.wished) == (403, [])
+
+
+@pytest.mark.parametrize("path", ["/status", "/reload", "/drain"])
+async def test_token_of_a_person_is_not_that_of_the_installation(api: FastAPI, engine: Engine, path: str) -> None:
+    method = "GET" if path == "/status" else "POST"
+    answer = await ask(api, method, path, authorization=b"Bearer token-of-201")
+    assert (answer.status, engine.asked) == (401, [])
+
+
+@pytest.mark.parametrize(
+    ("problem", "status"), [(Refusal("paused already"), 409), (Forbidden("may not"), 403), (Unknown("no such"), 404)]
+)
+async def test_wish_that_is_not_met_says_why(api: FastAPI, engine: Engine, problem: Exception, status: int) -> None:
+    engine.problem = problem
+    answer = await ask(api, "POST", "/agents/101/pause", authorization=BEARER, body={"reason": "almuerzo"})
+    assert (answer.status, answer.body) == (status, {"detail": str(problem)})
+
+
+async def test_call_in_which_nobody_talks_has_nobody_to_hold_it(api: FastAPI, engine: Engine) -> None:
+    engine.talking = None
+    assert (await ask(api, "POST", f"/calls/{CALL}/hold", authorization=BEARER, body={})).status == 409
+    assert (await ask(api, "POST", f"/calls/{GONE}/hold", authorization=BEARER, body={})).status == 404
+    assert engine.wished == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/agents/101/pause", {"reason": "a\nb"}),
+        ("/agents/101/pause", {"razon": "almuerzo"}),
+        ("/agents/101/pause", None),
+        ("/agents/101/wrap-up", {"more_s": -1}),
+        ("/agents/101/disposition", {"disposition": " "}),
+        (f"/calls/{CALL}/transfer", {"to": "nowhere"}),
+        (f"/calls/{CALL}/transfer", {"to": "number 1950;rm"}),
+        (f"/calls/{CALL}/transfer", {}),
+        (f"/calls/{CALL}/supervise", {"mode": "shout"}),
+        (f"/calls/{CALL}/supervise", {"mode": "listen"}),
+        (f"/calls/{CALL}/supervise", {"supervisor": "Sol"}),
+    ],
+)
+async def test_wish_that_makes_no_sense_is_not_passed_on(
+    api: FastAPI, engine: Engine, path: str, body: dict[str, Any] | None
+) -> None:
+    answer = await ask(api, "POST", path, authorization=BEARER, body=body)
+    assert (answer.status, engine.wished) == (422, [])
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/status"), ("GET", "/drain"), ("GET", "/"), ("GET", "/docs")])
