@@ -19,6 +19,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """Level 0 to 10 by skill; one that is not named is not known at all."""
     languages: tuple[str, ...] = ()
     """Such as es or es-UY; empty means the installation's own."""
+    levels: Mapping[QueueName, int] = {}
+    """The group in which this agent answers a queue: 1 is the first level, which is where nothing is said."""
 
 
 class Roster:
@@ -29,6 +31,8 @@ class Roster:
         self._agents: dict[AgentId, Agent] = {}
         self._members: dict[AgentId, Member] = {}
         self._by_queue: dict[QueueName, tuple[AgentId, ...]] = {}
+        self.edition = 0
+        """Rises by one with each configuration, so that who keeps sums over members knows when to make them anew."""
         self.configure(members)
 
     def configure(self, members: Iterable[Member]) -> None:
@@ -39,6 +43,7 @@ class Roster:
             for queue in member.queues:
                 by_queue.setdefault(queue, []).append(member.agent)
         self._by_queue = {queue: tuple(ids) for queue, ids in by_queue.items()}
+        self.edition += 1
 
     def __iter__(self) -> Iterator[Agent]:
         """Those who are configured, and those who are not any more but still have a contact."""

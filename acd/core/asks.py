@@ -1,0 +1,100 @@
+"""Who is able for what: contacts that ask the same are of one `Ask`, agents who can do the same of one `Kin`.
+
+In: a queue's policy at one of its steps, what a flow asks beyond it, and agents' records. Out: able or not and why not,
+worked out once for each pair; the line of those who wait for it and the bench of those who are free for it. Pure; must
+never import the desk or the matching.
+"""
+
+from acd.core.choosing import CHOOSINGS, Bench, Choosing
+from acd.core.line import Line
+from acd.core.policy import QueuePolicy
+from acd.core.skills import Requirement, requirement_or_none, speaks
+from agents import Member
+from telefonista.kernel.ids import AgentId, CallId
+
+
+class Kin:
+    """Agents with the same skills, languages, queues and levels."""
+
+    __slots__ = ("able", "languages", "levels", "queues", "rarity", "skills", "unable", "working")
+
+    def __init__(self, member: Member) -> None:
+        self.queues = member.queues
+        self.skills = {skill: level for skill, level in member.skills.items() if level > 0}
+        self.languages = member.languages
+        self.levels = member.levels
+        self.rarity = 0.0
+        self.able: list[Ask] = []
+        self.unable: dict[Ask, str] = {}
+        """Asks of their own queues that they cannot serve, and why."""
+        self.working = 0
+        """How many of them are at work: free now, or soon."""
+
+    def learn(self, ask: "Ask", *, language: str) -> None:
+        """Work out whether they are able for an ask of a queue of theirs. `language` is the installation's own."""
+        lacking = ask.lacking(self, language=language)
+        if lacking:
+            self.unable[ask] = lacking
+        else:
+            self.able.append(ask)
+            ask.kins.append(self)
+            ask.levels.add(self.levels.get(ask.policy.name, 1))
+
+
+class Ask:
+    """What contacts of one queue ask at one step; those who wait for it, and those who are free and able."""
+
+    __slots__ = (
+        "bench",
+        "kins",
+        "language",
+        "level",
+        "levels",
+        "line",
+        "own",
+        "policy",
+        "queue",
+        "unable",
+        "unable_for",
+    )
+
+    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str) -> None:
+        requires, level = policy.requires, policy.level
+        for relaxation in policy.relax[:step]:
+            requires = relaxation.requires if relaxation.requires is not None else requires
+            level = relaxation.level if relaxation.level is not None else level
+        self.policy = policy
+        self.queue: Requirement = requirement_or_none(requires)
+        self.own: Requirement = requirement_or_none(own)
+        self.level = level
+        self.language = language
+        self.line: Line[CallId] = Line()
+        self.bench = Bench(CHOOSINGS[policy.strategy])
+        self.kins: list[Kin] = []
+        """Those who are able."""
+        self.levels: set[int] = set()
+        """In which groups they are."""
+        self.unable: dict[str, str] = {}
+        """The free agents of the queue who cannot serve this, and why."""
+        self.unable_for: dict[str, int] = {}
+        """How many of them for each reason."""
+
+    @property
+    def choosing(self) -> Choosing:
+        return CHOOSINGS[self.policy.strategy]
+
+    def lacking(self, kin: Kin, *, language: str) -> str:
+        """Why agents of this kin cannot serve it; empty when they can. `language` is the installation's own."""
+        level = kin.levels.get(self.policy.name, 1)
+        if level > self.level:
+            return self._level_in_words(level)
+        if not speaks(kin.languages, language=self.language, own=language):
+            return f"does not speak {self.language}"
+        return self.queue.lacking(kin.skills) or self.own.lacking(kin.skills)
+
+    def _level_in_words(self, level: int) -> str:
+        name = {2: "second level", 3: "third level"}.get(level, f"level {level}")
+        for relaxation in self.policy.relax:
+            if relaxation.level is not None and relaxation.level >= level:
+                return f"{name}, from {relaxation.after_s:g} s on"
+        return f"{name}, not asked"

@@ -1,0 +1,207 @@
+"""Which of several able agents is offered a contact: the strategies that a queue may name, each a value of its own.
+
+In: what counts of an agent who is free (idle since when, how many calls taken, whose turn it was, what else could be
+answered). Out: a rank, the smallest first, and words for why. Chance is drawn from the contact's id. Pure; must never
+import the desk or the matching.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+
+from acd.core.line import Key, Line
+from acd.core.policy import Strategy
+from telefonista.kernel.ids import AgentId, CallId
+
+MOST_RUNG = 64
+"""Telephones that ring at the same time for one contact."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What counts of a free agent, for one queue."""
+
+    order: int
+    """Place in the configuration's list; tells agents apart."""
+    idle_since: float
+    turn: int
+    """When an offer of the queue was last made to this agent, as a number that rises with each offer; 0: never."""
+    taken: int
+    """Calls of the queue that this agent answered."""
+    other_queues: int
+    rarity: float
+    """How much the agent's skills would be missed: each counts as one over the number of those who have it."""
+
+
+class Choosing(Protocol):
+    """A strategy. Ranks of two agents of one queue are never the same."""
+
+    @property
+    def because(self) -> str:
+        """Why the chosen one was chosen, in words."""
+        ...
+
+    @property
+    def everybody(self) -> bool:
+        """Whether all who are able are rung at once."""
+        ...
+
+    @property
+    def drawn(self) -> bool:
+        """Whether chance decides, and not the rank."""
+        ...
+
+    @property
+    def same_for_all(self) -> bool:
+        """Whether all who were not chosen were not for the same reason."""
+        ...
+
+    def rank(self, standing: Standing) -> Key: ...
+
+    def lost(self, rank: Key, *, to: Key) -> str:
+        """Why somebody of this rank was not chosen, and somebody of the rank `to` was."""
+        ...
+
+
+class _Simple(msgspec.Struct, frozen=True, kw_only=True):
+    because: str
+    losing: str
+    everybody: bool = False
+    drawn: bool = False
+    same_for_all: bool = True
+
+    def lost(self, rank: Key, *, to: Key) -> str:
+        return self.losing
+
+
+class LongestIdle(_Simple, frozen=True):
+    """Who has been free for longest."""
+
+    def rank(self, standing: Standing) -> Key:
+        return (standing.idle_since, standing.order)
+
+
+class RoundRobin(_Simple, frozen=True):
+    """Who was last offered a contact of this queue longest ago: one after the other, in the list's order at first."""
+
+    def rank(self, standing: Standing) -> Key:
+        return (standing.turn, standing.order)
+
+
+class Linear(_Simple, frozen=True):
+    """The first of the list who is free; also the order in which all are rung, or chance finds them."""
+
+    def rank(self, standing: Standing) -> Key:
+        return (standing.order,)
+
+
+class FewestCalls(_Simple, frozen=True):
+    """Who answered the fewest calls of this queue; among equals, who has been free for longest."""
+
+    def rank(self, standing: Standing) -> Key:
+        return (standing.taken, standing.idle_since, standing.order)
+
+    def lost(self, rank: Key, *, to: Key) -> str:
+        return self.losing if rank[0] > to[0] else IDLE_LESS
+
+
+class LeastFlexible(_Simple, frozen=True):
+    """Who could be used least elsewhere: the fewest other queues, then the skills that are least rare; among equals,
+    who has been free for longest. Keeps free those whom another citizen may need."""
+
+    def rank(self, standing: Standing) -> Key:
+        return (standing.other_queues, standing.rarity, standing.idle_since, standing.order)
+
+    def lost(self, rank: Key, *, to: Key) -> str:
+        if rank[0] > to[0]:
+            return self.losing
+        return "has rarer skills" if rank[1] > to[1] else IDLE_LESS
+
+
+IDLE_LESS = "idle for less time"
+
+CHOOSINGS: Mapping[Strategy, Choosing] = {
+    Strategy.LONGEST_IDLE: LongestIdle(because="idle for longest", losing=IDLE_LESS),
+    Strategy.ROUND_ROBIN: RoundRobin(because="whose turn it is", losing="had a turn later"),
+    Strategy.FEWEST_CALLS: FewestCalls(because="fewest calls taken", losing="took more calls", same_for_all=False),
+    Strategy.RANDOM: Linear(because="drawn", losing="not drawn", drawn=True),
+    Strategy.RING_ALL: Linear(because="all are rung", losing="enough are rung", everybody=True),
+    Strategy.LINEAR: Linear(because="first in the list", losing="later in the list"),
+    Strategy.LEAST_FLEXIBLE: LeastFlexible(
+        because="can be used least elsewhere", losing="answers more queues", same_for_all=False
+    ),
+}
+
+
+class Bench:
+    """The agents who are free and able, for one kind of contact. Those of a lower level come first."""
+
+    __slots__ = ("_choosing", "_drawn", "_line", "_places")
+
+    def __init__(self, choosing: Choosing) -> None:
+        self._choosing = choosing
+        self._line: Line[AgentId] = Line()
+        self._drawn: dict[int, list[AgentId]] = {}
+        """By level, where chance decides."""
+        self._places: dict[AgentId, tuple[int, int]] = {}
+        """Level and index of each in `_drawn`."""
+
+    def __len__(self) -> int:
+        return len(self._line)
+
+    def __contains__(self, agent: AgentId) -> bool:
+        return agent in self._line
+
+    def __iter__(self) -> Iterator[AgentId]:
+        return iter(self._line)
+
+    def add(self, agent: AgentId, *, level: int, standing: Standing) -> None:
+        self._line.add(agent, key=(level, *self._choosing.rank(standing)))
+        if self._choosing.drawn and agent not in self._places:
+            agents = self._drawn.setdefault(level, [])
+            self._places[agent] = (level, len(agents))
+            agents.append(agent)
+
+    def discard(self, agent: AgentId) -> None:
+        self._line.discard(agent)
+        place = self._places.pop(agent, None)
+        if place is not None:
+            level, index = place
+            last = self._drawn[level].pop()
+            if last != agent:
+                self._drawn[level][index] = last
+                self._places[last] = place
+
+    def choose(self, call: CallId, *, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
+        """Who is offered the contact: one, or all; nobody when there is nobody. Those who are `unwanted`, of whom
+        there are few, only where there is nobody else."""
+        if self._choosing.everybody:
+            return self._all(unwanted)
+        found = self._line.first_but(unwanted) if unwanted else self._line.first()
+        found = found or self._line.first()
+        if found is None:
+            return ()
+        if self._choosing.drawn:
+            found = self._draw(call, level=self._line.key(found)[0], unwanted=unwanted)
+        return (found,)
+
+    def lost(self, agent: AgentId, *, to: AgentId) -> str:
+        """Why `agent`, who is on the bench, was not chosen, and `to` was."""
+        rank, winner = self._line.key(agent), self._line.key(to)
+        if rank[0] > winner[0]:
+            return f"level {rank[0]}, after level {winner[0]}"
+        return self._choosing.lost(rank[1:], to=winner[1:])
+
+    def _all(self, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
+        line = self._line.in_order()
+        wanted = [agent for agent in line if agent not in unwanted] or line
+        lowest = self._line.key(wanted[0])[0] if wanted else 0
+        return tuple(agent for agent in wanted if self._line.key(agent)[0] == lowest)[:MOST_RUNG]
+
+    def _draw(self, call: CallId, *, level: int, unwanted: frozenset[AgentId]) -> AgentId:
+        """The id is stirred well, so that calls which follow each other do not find neighbours."""
+        agents = self._drawn[level]
+        seed = int.from_bytes(blake2b(call.encode(), digest_size=8).digest(), "big")
+        turns = (agents[(seed + step) % len(agents)] for step in range(len(agents)))
+        return next((agent for agent in turns if agent not in unwanted), agents[seed % len(agents)])
