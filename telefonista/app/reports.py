@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import Engine
 
 from telefonista.app.config import Config
 from telefonista.app.home import Home
@@ -48,7 +49,7 @@ _PERIOD: dict[str, datetime | None] = {"since": None, "until": None}
 
 def stored_calls(home: tuple[Home, Config], *, limit: int, call: str | None) -> list[dict[str, Any]]:
     """The newest calls in the store, each with all that belongs to it."""
-    database = _database(*home)
+    database = open_store(*home)
     with database.connect() as connection:
         return list_calls(connection, limit=limit, call=call)
 
@@ -56,7 +57,7 @@ def stored_calls(home: tuple[Home, Config], *, limit: int, call: str | None) -> 
 def stored_metrics(home: tuple[Home, Config]) -> dict[str, Any]:
     """The report over everything in the store, read in one transaction so that its figures agree."""
     folder, config = home
-    database = _database(folder, config)
+    database = open_store(folder, config)
     with database.connect() as connection, connection.begin():
         report = build_report(
             visits=msgspec.convert(visits_between(connection, **_PERIOD), list[VisitRow], strict=False),
@@ -74,7 +75,8 @@ def stored_metrics(home: tuple[Home, Config]) -> dict[str, Any]:
     return plain
 
 
-def _database(home: Home, config: Config) -> Any:
+def open_store(home: Home, config: Config) -> Engine:
+    """The installation's database, its tables up to date."""
     database = open_database(config.database.url or sqlite_url(home.database_file))
     migrate(database)
     return database
@@ -147,30 +149,45 @@ def _end(call: dict[str, Any]) -> str:
     return "open" if call["ended_at"] is None else str(call["handled_by"])
 
 
+_ENDS = ("answered", "abandoned", "diverted", "callback", "voicemail", "waiting")
+
+
 def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
-    queues = Sheet("queue", "offered", "answered", "abandoned", "diverted", "waiting")
+    queues = Sheet("queue", "offered", *_ENDS, spacious=False)
     speeds = Sheet("queue", "ASA", "AHT", "longest wait", "SL 1", "SL 2", "SL 3")
+    later = Sheet("queue", "", "booked", "served", "unreached", "cancelled", "lost", "waiting")
     definitions: dict[str, str] = {}
     for queue in value["queues"]:
-        counts = (queue[name] for name in ("offered", "answered", "abandoned", "diverted", "waiting"))
-        queues.add(queue["queue"], *(str(count) for count in counts))
+        queues.add(queue["queue"], *(str(queue[name]) for name in ("offered", *_ENDS)))
         levels = queue["service_levels"]
         definitions = {
             f"SL {n}": f"{level['definition']}, T = {level['threshold_s']:g} s" for n, level in enumerate(levels, 1)
         }
         times = (queue["asa_s"], queue["aht_s"], queue["longest_wait_s"])
         speeds.add(queue["queue"], *(_seconds(time) for time in times), *(_percent(level["value"]) for level in levels))
+        for what in ("callbacks", "messages"):
+            if queue[what]["booked"]:
+                later.add(queue["queue"], what, *(str(count) for count in queue[what].values()))
     yield queues
-    yield "offered = answered + abandoned + diverted + waiting"
+    yield f"offered = {' + '.join(_ENDS)}"
     yield speeds
     yield from (Text(f"{name} = {definition}") for name, definition in definitions.items())
-    yield "ASA = mean wait of the answered; AHT = talk + wrap-up"
+    yield "ASA = mean wait of the answered; AHT = talk + hold + wrap-up"
+    if later.row_count:
+        yield later
     routes = Sheet("route", "seizures", "answered", "ASR", "NER", "ALOC")
     for route in value["routes"]:
         ratios = (_percent(route["asr"]), _percent(route["ner"]), _seconds(route["aloc_s"]))
         routes.add(route["route"], str(route["seizures"]), str(route["answered"]), *ratios)
     yield routes
     yield "ASR = answered / seizures, by route; NER does not blame the route for the person (ITU-T E.425)"
+    agents = Sheet("agent", "talking", "on hold", "wrap-up", "ready", "paused", "occupancy")
+    for agent in value["agents"]:
+        spent = agent["presences_s"]
+        told = (_seconds(spent.get(name)) for name in ("talking", "on_hold", "wrap_up", "ready", "paused"))
+        agents.add(agent["agent"], *told, _percent(agent["occupancy"]))
+    if agents.row_count:
+        yield agents
 
 
 def findings(value: list[dict[str, Any]]) -> Iterable[RenderableType]:

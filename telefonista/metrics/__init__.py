@@ -7,6 +7,7 @@ from telefonista.metrics.formulas import ServiceLevelKind
 from telefonista.metrics.report import (
     AgentReport,
     ConversationRow,
+    FollowUps,
     LegRow,
     MetricsReport,
     Policy,
@@ -20,6 +21,7 @@ from telefonista.metrics.report import (
 __all__ = [
     "AgentReport",
     "ConversationRow",
+    "FollowUps",
     "LegRow",
     "MetricsReport",
     "Policy",

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import msgspec
 
-from telefonista.kernel.events import Presence, VisitOutcome
+from telefonista.kernel.events import Medium, Presence, VisitOutcome
 from telefonista.metrics import formulas
 from telefonista.metrics.formulas import CauseClass, ServiceLevelKind
 
@@ -29,6 +29,7 @@ class VisitRow(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
     outcome: VisitOutcome | None
     lost: bool
+    medium: Medium = Medium.CALL
 
 
 class LegRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +55,8 @@ class PresenceRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     ended_at: datetime | None
     """None: it lasts still."""
+    why: str = ""
+    """The reason of a pause, or why the phone is not there."""
 
 
 class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,8 +66,23 @@ class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
 
 
+class FollowUps(msgspec.Struct, frozen=True, kw_only=True):
+    """Callbacks, or messages, of a queue. At every instant booked is the sum of the others."""
+
+    booked: int
+    served: int
+    """The citizen was called back and answered; the message was heard."""
+    unreached: int
+    """Tried as often as the queue's rules say, in vain."""
+    cancelled: int
+    lost: int
+    """Ended by a defect or a death of Asterisk."""
+    waiting: int
+
+
 class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
-    """At every instant offered = answered + abandoned + diverted + waiting.
+    """Of the citizens who called. At every instant
+    offered = answered + abandoned + diverted + callback + voicemail + waiting.
 
     A ratio is a fraction of 1; None: undefined.
     """
@@ -74,6 +92,9 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     abandoned: int
     diverted: int
+    callback: int
+    """They hung up knowing that we call them back."""
+    voicemail: int
     waiting: int
     short_abandoned: int
     """Among the abandoned: those who left before the policy's `short_abandon_s`."""
@@ -84,9 +105,13 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
     """Visits that wait and have not waited T yet are in none of them."""
     asa_s: float | None
     aht_s: float | None
-    """Talk and wrap-up of the conversations that are over; there is no hold yet."""
+    """Talk, hold and wrap-up of the conversations that are over."""
+    hold_s: float | None
+    """The mean hold of those conversations, part of `aht_s`."""
     longest_wait_s: float | None
     """Of all visits of the period, those still waiting included."""
+    callbacks: FollowUps
+    messages: FollowUps
 
 
 class RouteReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +132,13 @@ class RouteReport(msgspec.Struct, frozen=True, kw_only=True):
 class AgentReport(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     busy_s: float
-    """Reserved, ringing, talking or in wrap-up."""
+    """Reserved, ringing, on the line while a citizen is dialled, talking, on hold or in wrap-up."""
     available_s: float
     occupancy: float | None
+    presences_s: dict[Presence, float]
+    """The time in each presence that occurred."""
+    paused_s: dict[str, float]
+    """The time paused, by reason."""
 
 
 class MetricsReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +170,10 @@ def build_report(
     lines = Policy() if policy is None else policy
     presences = list(presence)
     by_queue: defaultdict[str, list[VisitRow]] = defaultdict(list, {queue: [] for queue in queues})
+    follow_ups: defaultdict[tuple[str, Medium], list[VisitRow]] = defaultdict(list)
     for visit in visits:
-        by_queue[visit.queue].append(visit)
+        rows = by_queue[visit.queue]
+        (rows if visit.medium is Medium.CALL else follow_ups[visit.queue, visit.medium]).append(visit)
     by_route: defaultdict[str, list[LegRow]] = defaultdict(list, {route: [] for route in routes})
     for leg in legs:
         by_route[leg.route].append(leg)
@@ -153,7 +184,15 @@ def build_report(
         until=until,
         policy=lines,
         queues=tuple(
-            _queue_report(queue, rows, handled.get(queue, []), at=at, policy=lines)
+            _queue_report(
+                queue,
+                rows,
+                handled.get(queue, []),
+                callbacks=_follow_ups(follow_ups[queue, Medium.CALLBACK]),
+                messages=_follow_ups(follow_ups[queue, Medium.VOICEMAIL]),
+                at=at,
+                policy=lines,
+            )
             for queue, rows in sorted(by_queue.items())
         ),
         routes=tuple(_route_report(route, rows) for route, rows in sorted(by_route.items())),
@@ -166,8 +205,37 @@ def _seconds(start: datetime, end: datetime) -> float:
     return max(0.0, (end - start).total_seconds())
 
 
+def _follow_ups(visits: Sequence[VisitRow]) -> FollowUps:
+    ends = Counter(visit.outcome for visit in visits)
+    return FollowUps(
+        booked=len(visits),
+        served=ends[VisitOutcome.ANSWERED],
+        unreached=ends[VisitOutcome.UNREACHED],
+        cancelled=ends[VisitOutcome.CANCELLED],
+        lost=len(visits)
+        - sum(ends[end] for end in (VisitOutcome.ANSWERED, VisitOutcome.UNREACHED, VisitOutcome.CANCELLED, None)),
+        waiting=ends[None],
+    )
+
+
+class _Handled(msgspec.Struct, frozen=True):
+    """One conversation that is over, in seconds."""
+
+    talk_s: float
+    """Hold included."""
+    hold_s: float
+    wrap_up_s: float
+
+
 def _queue_report(
-    queue: str, visits: Sequence[VisitRow], handled: Sequence[tuple[float, float]], *, at: datetime, policy: Policy
+    queue: str,
+    visits: Sequence[VisitRow],
+    handled: Sequence[_Handled],
+    *,
+    callbacks: FollowUps,
+    messages: FollowUps,
+    at: datetime,
+    policy: Policy,
 ) -> QueueReport:
     waits: defaultdict[VisitOutcome | None, list[float]] = defaultdict(list)
     for visit in visits:
@@ -180,6 +248,8 @@ def _queue_report(
         answered=len(answered),
         abandoned=len(abandoned),
         diverted=len(waits[VisitOutcome.DIVERTED]),
+        callback=len(waits[VisitOutcome.CALLBACK]),
+        voicemail=len(waits[VisitOutcome.VOICEMAIL]),
         waiting=len(waits[None]),
         short_abandoned=formulas.short_abandons(abandoned, short_abandon_s=policy.short_abandon_s),
         lost=sum(visit.lost for visit in visits),
@@ -202,9 +272,14 @@ def _queue_report(
         ),
         asa_s=formulas.average_speed_of_answer(answered),
         aht_s=formulas.average_handling_time(
-            [talk_s for talk_s, _ in handled], wrap_up_s=[wrap_up_s for _, wrap_up_s in handled]
+            [one.talk_s - one.hold_s for one in handled],
+            hold_s=[one.hold_s for one in handled],
+            wrap_up_s=[one.wrap_up_s for one in handled],
         ),
+        hold_s=sum(one.hold_s for one in handled) / len(handled) if handled else None,
         longest_wait_s=formulas.longest_wait([wait for some in waits.values() for wait in some]),
+        callbacks=callbacks,
+        messages=messages,
     )
 
 
@@ -214,25 +289,37 @@ def _start(span: PresenceRow) -> datetime:
 
 def _handling(
     conversations: Sequence[ConversationRow], presences: Sequence[PresenceRow], *, at: datetime
-) -> dict[str, list[tuple[float, float]]]:
-    """Of each queue's conversations that are over: seconds of talk, and of the wrap-up that followed."""
+) -> dict[str, list[_Handled]]:
+    """Each queue's conversations that are over, with the holds in them and the wrap-up that followed."""
     wrap_ups: defaultdict[str, list[PresenceRow]] = defaultdict(list)
+    holds: defaultdict[str, list[PresenceRow]] = defaultdict(list)
     for span in sorted(presences, key=_start):
         if span.presence is Presence.WRAP_UP:
             wrap_ups[span.agent].append(span)
+        elif span.presence is Presence.ON_HOLD:
+            holds[span.agent].append(span)
     later: dict[str, datetime] = {}
-    handled: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    handled: defaultdict[str, list[_Handled]] = defaultdict(list)
     for talk in sorted(conversations, key=lambda talk: talk.started_at, reverse=True):
         ended_at, next_starts_at = talk.ended_at, later.get(talk.agent)
         later[talk.agent] = talk.started_at
         if ended_at is None:
             continue
-        spans = wrap_ups[talk.agent]
-        first = bisect_left(spans, ended_at, key=_start)
-        past = len(spans) if next_starts_at is None else bisect_left(spans, next_starts_at, key=_start)
-        wrap_up_s = sum(_seconds(span.started_at, span.ended_at or at) for span in spans[first:past])
-        handled[talk.queue].append((_seconds(talk.started_at, ended_at), wrap_up_s))
+        handled[talk.queue].append(
+            _Handled(
+                talk_s=_seconds(talk.started_at, ended_at),
+                hold_s=_spent(holds[talk.agent], since=talk.started_at, until=ended_at, at=ended_at),
+                wrap_up_s=_spent(wrap_ups[talk.agent], since=ended_at, until=next_starts_at, at=at),
+            )
+        )
     return handled
+
+
+def _spent(spans: Sequence[PresenceRow], *, since: datetime, until: datetime | None, at: datetime) -> float:
+    """Seconds of those stretches that began in [since, until); one that lasts still has lasted until `at`."""
+    first = bisect_left(spans, since, key=_start)
+    past = len(spans) if until is None else bisect_left(spans, until, key=_start)
+    return sum(_seconds(span.started_at, span.ended_at or at) for span in spans[first:past])
 
 
 def _route_report(route: str, legs: Sequence[LegRow]) -> RouteReport:
@@ -270,28 +357,43 @@ def _route_report(route: str, legs: Sequence[LegRow]) -> RouteReport:
     )
 
 
-_BUSY = frozenset({Presence.RESERVED, Presence.RINGING, Presence.TALKING, Presence.WRAP_UP})
+_BUSY = frozenset(
+    {
+        Presence.RESERVED,
+        Presence.RINGING,
+        Presence.DIALLING,
+        Presence.TALKING,
+        Presence.ON_HOLD,
+        Presence.WRAP_UP,
+    }
+)
 
 
 def _agent_reports(
     presences: Sequence[PresenceRow], *, at: datetime, since: datetime | None, until: datetime | None
 ) -> tuple[AgentReport, ...]:
-    """Offline agents are not at work, and a call that is not ours is neither our work nor availability."""
-    spent: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    """Of the agents who were at work. Paused, or on a call that is not ours, is neither our work nor availability."""
+    spent: defaultdict[str, defaultdict[Presence, float]] = defaultdict(lambda: defaultdict(float))
+    paused: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     end = at if until is None else min(at, until)
     for span in presences:
         start = span.started_at if since is None else max(since, span.started_at)
         span_s = _seconds(start, min(end, span.ended_at or end))
-        if span.presence in _BUSY:
-            spent[span.agent][0] += span_s
-        elif span.presence is Presence.READY:
-            spent[span.agent][1] += span_s
-    return tuple(
-        AgentReport(
-            agent=agent,
-            busy_s=busy_s,
-            available_s=available_s,
-            occupancy=formulas.occupancy(busy_s, available_s=available_s),
+        spent[span.agent][span.presence] += span_s
+        if span.presence is Presence.PAUSED:
+            paused[span.agent][span.why] += span_s
+    reports = []
+    for agent, times in sorted(spent.items()):
+        busy_s = sum(times[presence] for presence in _BUSY if presence in times)
+        available_s = times.get(Presence.READY, 0.0)
+        reports.append(
+            AgentReport(
+                agent=agent,
+                busy_s=busy_s,
+                available_s=available_s,
+                occupancy=formulas.occupancy(busy_s, available_s=available_s),
+                presences_s=dict(times),
+                paused_s=dict(paused[agent]),
+            )
         )
-        for agent, (busy_s, available_s) in sorted(spent.items())
-    )
+    return tuple(reports)

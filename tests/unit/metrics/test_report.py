@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from telefonista.kernel.events import Presence, VisitOutcome
+from telefonista.kernel.events import Medium, Presence, VisitOutcome
 from telefonista.metrics import (
     ConversationRow,
+    FollowUps,
     LegRow,
     MetricsReport,
     Policy,
@@ -19,6 +20,7 @@ from telefonista.metrics import (
 )
 from telefonista.metrics.formulas import CauseClass
 
+ONLY_OF_FOLLOW_UPS = (VisitOutcome.UNREACHED, VisitOutcome.CANCELLED)
 EIGHT = datetime(2025, 10, 9, 11, tzinfo=UTC)
 
 
@@ -92,6 +94,77 @@ def test_queue_s_figures_are_those_of_its_visits() -> None:
         ServiceLevelKind.OF_OFFERED: pytest.approx(2 / 5),
         ServiceLevelKind.OF_LASTING: pytest.approx(1 / 4),
     }
+
+
+def test_each_citizen_who_was_offered_ended_in_one_of_the_named_ways_or_waits() -> None:
+    ends = [None, *(outcome for outcome in VisitOutcome if outcome not in ONLY_OF_FOLLOW_UPS)]
+    visits = [visit(n, None if end is None else 5, end) for n, end in enumerate(ends)]
+    queue = only_queue(build_report(visits=visits, legs=[], conversations=[], presence=[], at=at(60)))
+    counted = (queue.answered, queue.abandoned, queue.diverted, queue.callback, queue.voicemail, queue.waiting)
+    assert counted == (1, 1, 1, 1, 1, 1)
+    assert queue.offered == sum(counted)
+
+
+def test_callbacks_and_messages_are_counted_beside_the_calls_and_not_among_them() -> None:
+    visits = [
+        visit(0, 10, VisitOutcome.CALLBACK),
+        *(
+            msgspec.structs.replace(visit(10, None if end is None else 60, end), medium=Medium.CALLBACK)
+            for end in (
+                VisitOutcome.ANSWERED,
+                VisitOutcome.UNREACHED,
+                VisitOutcome.CANCELLED,
+                VisitOutcome.ABANDONED,
+                None,
+                None,
+            )
+        ),
+        msgspec.structs.replace(visit(20, 30, VisitOutcome.ANSWERED), medium=Medium.VOICEMAIL),
+    ]
+    queue = only_queue(build_report(visits=visits, legs=[], conversations=[], presence=[], at=at(100)))
+    assert (queue.offered, queue.callback, queue.asa_s) == (1, 1, None)
+    assert queue.callbacks == FollowUps(booked=6, served=1, unreached=1, cancelled=1, lost=1, waiting=2)
+    assert queue.messages == FollowUps(booked=1, served=1, unreached=0, cancelled=0, lost=0, waiting=0)
+
+
+def test_hold_is_part_of_the_handling_time_and_shown_by_itself() -> None:
+    presence = [
+        span("101", Presence.TALKING, 0, 40),
+        span("101", Presence.ON_HOLD, 40, 60),
+        span("101", Presence.TALKING, 60, 100),
+        span("101", Presence.WRAP_UP, 100, 110),
+        span("101", Presence.ON_HOLD, 220, 225),
+    ]
+    queue = only_queue(
+        build_report(
+            visits=[visit(0, 0, VisitOutcome.ANSWERED)],
+            legs=[],
+            conversations=[talk("101", 0, 100)],
+            presence=presence,
+            at=at(300),
+        )
+    )
+    assert (queue.aht_s, queue.hold_s) == (110, 20)
+
+
+def test_time_in_each_presence_and_of_each_pause_is_told() -> None:
+    lunch = PresenceRow(agent="101", presence=Presence.PAUSED, started_at=at(60), ended_at=at(90), why="almuerzo")
+    presence = [
+        span("101", Presence.READY, 0, 60),
+        lunch,
+        msgspec.structs.replace(lunch, started_at=at(90), ended_at=at(100), why="no contesta"),
+        span("101", Presence.DIALLING, 100, 110),
+        span("101", Presence.ON_HOLD, 110, 120),
+    ]
+    (agent,) = build_report(visits=[], legs=[], conversations=[], presence=presence, at=at(120)).agents
+    assert agent.paused_s == {"almuerzo": 30, "no contesta": 10}
+    assert agent.presences_s == {
+        Presence.READY: 60,
+        Presence.PAUSED: 40,
+        Presence.DIALLING: 10,
+        Presence.ON_HOLD: 10,
+    }
+    assert (agent.busy_s, agent.available_s) == (20, 60)
 
 
 def test_who_has_waited_beyond_the_threshold_counts_against_the_service_level_while_still_waiting() -> None:
@@ -193,8 +266,9 @@ def test_occupancy_is_of_the_period_and_of_the_time_at_work() -> None:
     report = build_report(
         visits=[], legs=[], conversations=[], presence=presence, at=at(5000), since=at(0), until=at(1060)
     )
-    (agent,) = report.agents
+    agent, of_other_calls = report.agents
     assert (agent.agent, agent.busy_s, agent.available_s) == ("101", 120, 120)
+    assert (of_other_calls.busy_s, of_other_calls.available_s, of_other_calls.occupancy) == (0, 0, None)
     assert agent.occupancy == pytest.approx(0.5)
 
 
