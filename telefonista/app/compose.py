@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
 
 from acd import AcdService, Desk, QueuePolicy
@@ -43,6 +44,7 @@ from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, ConfigInvalid, read_config
+from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
@@ -87,6 +89,7 @@ AUDIT_EVERY_S = 15.0
 WATCH_EVERY_S = 0.25
 SPOOL_EVERY_S = 2.0
 RESTART_PAUSE_S = 1.0
+DO_NOT_CALL_PAUSE_S = 5.0
 
 Report = Callable[[str], None]
 
@@ -187,6 +190,7 @@ class Installation:
         self._report = report
         self._draining = False
         self.failure: BaseException | None = None
+        self.do_not_call = DoNotCallList(country=lambda: self.config.country)
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -259,6 +263,7 @@ class Installation:
         stack.push_async_callback(recorder.stop)
         self._spawn(self._audit_now_and_then())
         self._spawn(self._read_spool_now_and_then())
+        self._spawn(self._learn_who_must_not_be_called())
         # Again, so that nobody watches over an Asterisk that is being stopped.
         stack.push_async_callback(self._cancel_tasks)
 
@@ -465,6 +470,19 @@ class Installation:
                     report=self.engine.receive,
                 )
             await asyncio.sleep(SPOOL_EVERY_S)
+
+    async def _learn_who_must_not_be_called(self) -> None:
+        """Until the list has been read once nobody is called."""
+        while not self.do_not_call.known:
+            try:
+                await self.read_do_not_call()
+            except SQLAlchemyError as away:
+                _log.warning("nobody is called back until it is known who must not be", why=str(away).splitlines()[0])
+                await asyncio.sleep(DO_NOT_CALL_PAUSE_S)
+
+    async def read_do_not_call(self) -> int:
+        """Read anew who must not be called; how many there are. Raises SQLAlchemy's errors; the old list stays."""
+        return await asyncio.to_thread(self.do_not_call.read, self.database)
 
     async def _keep_contingency(self, call: CallId, citizen: Path, agent: Path) -> RecordingKept | None:
         recording = recording_id(call, n=1)

@@ -153,23 +153,26 @@ def _callbacks(found: list[dict[str, Any]]) -> Iterable[RenderableType]:
 
 
 def _messages(found: list[dict[str, Any]]) -> Iterable[RenderableType]:
-    table = Sheet("left", "number", "queue", "end", "recording", "id", spacious=False)
+    table = Sheet("left", "number", "queue", "end", "id", spacious=False)
     for row in found:
         table.add(
             _when(row["arrived_at"]),
             row["caller"] or "unknown",
             row["queue"] or "",
             row["end_reason"] or "",
-            row["message"] or "",
             row["id"],
         )
     yield table
+    yield "Where each recording lies: --json"
 
 
 def _audit(found: list[dict[str, Any]]) -> Iterable[RenderableType]:
     table = Sheet("when", "who", "wanted", "of", "detail", "refused", spacious=False)
+    for column in table.columns[:4]:
+        column.no_wrap = True
+        column.overflow = "fold"
     for row in found:
-        detail = ", ".join(f"{name} {value}" for name, value in row["detail"].items())
+        detail = ", ".join(str(value) for value in row["detail"].values())
         table.add(
             _when(row["asked_at"]),
             row["by"],

@@ -16,6 +16,7 @@ import uvicorn
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from dialplans import PlanError
 from ivr.prompts import SynthesisFailed, UnspeakablePath, UnspeakablePrompt
@@ -116,6 +117,12 @@ class _Port:
             return await self._installation.reload()
         except ConfigInvalid as invalid:
             raise Refusal(str(invalid)) from invalid
+
+    async def read_do_not_call(self) -> str:
+        try:
+            return f"{await self._installation.read_do_not_call()} numbers are not called"
+        except SQLAlchemyError as away:
+            raise Refusal(f"the store cannot be read: {str(away).splitlines()[0]}") from away
 
 
 async def _run(home: Home, *, sip_port: int | None, http_port: int | None, verbose: bool, console: Console) -> None:

@@ -24,6 +24,9 @@ class EnginePort(WishPort, Protocol):
     async def reload(self) -> str:
         """Raises `Refusal`; the last good configuration stays."""
 
+    async def read_do_not_call(self) -> str:
+        """The list of those who must not be called was changed. Raises `Refusal`; the old one stays in force."""
+
 
 def build_api(engine: EnginePort, *, token: str) -> FastAPI:
     """The application; every path but `/healthz` needs `Authorization: Bearer TOKEN`: the installation's own `token`,
@@ -67,6 +70,13 @@ def build_api(engine: EnginePort, *, token: str) -> FastAPI:
             return {"said": await engine.reload()}
         except Refusal as refusal:
             raise HTTPException(422, str(refusal)) from refusal
+
+    @api.post("/do-not-call")
+    async def do_not_call(_: guard) -> dict[str, str]:
+        try:
+            return {"said": await engine.read_do_not_call()}
+        except Refusal as refusal:
+            raise HTTPException(503, str(refusal)) from refusal
 
     api.include_router(wishes(engine, asks=asks))
     return api

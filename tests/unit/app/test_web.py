@@ -38,6 +38,7 @@ GUARDED = (
     ("POST", "/drain"),
     ("POST", "/accept"),
     ("POST", "/reload"),
+    ("POST", "/do-not-call"),
     ("POST", "/agents/101/pause"),
     ("POST", "/calls/tf1-1.1/hold"),
 )
@@ -81,6 +82,12 @@ class Engine:
         if self.refusal:
             raise Refusal(self.refusal)
         return "reloaded: 1 line"
+
+    async def read_do_not_call(self) -> str:
+        self.asked.append("do not call")
+        if self.refusal:
+            raise Refusal(self.refusal)
+        return "3 numbers are not called"
 
 
 class Answer:
@@ -180,6 +187,7 @@ async def test_whoever_does_not_show_the_token_gets_nothing_done(
         ("POST", "/drain", "drain True", {"said": "draining"}),
         ("POST", "/accept", "drain False", {"said": "taking calls"}),
         ("POST", "/reload", "reload", {"said": "reloaded: 1 line"}),
+        ("POST", "/do-not-call", "do not call", {"said": "3 numbers are not called"}),
     ],
 )
 async def test_with_the_token_the_engine_does_what_is_asked(
@@ -193,6 +201,12 @@ async def test_refusal_says_why_line_by_line(api: FastAPI, engine: Engine) -> No
     engine.refusal = "config.yaml:3: unknown setting 'nod'\nconfig.yaml:9: name is missing"
     answer = await ask(api, "POST", "/reload", authorization=BEARER)
     assert (answer.status, answer.body) == (422, {"detail": engine.refusal})
+
+
+async def test_list_that_cannot_be_read_now_is_to_be_tried_again(api: FastAPI, engine: Engine) -> None:
+    engine.refusal = "the store cannot be read"
+    answer = await ask(api, "POST", "/do-not-call", authorization=BEARER)
+    assert (answer.status, answer.body) == (503, {"detail": "the store cannot be read"})
 
 
 TO_QUEUE = Destination(DestinationKind.QUEUE, "general")
