@@ -22,7 +22,7 @@ from dialplans.core.model import (
 )
 from dialplans.core.render import render_plan
 from dialplans.core.values import PlanError
-from dialplans.service import write_configuration
+from dialplans.service import outdated_accounts, write_configuration
 
 __all__ = [
     "LISTENING",
@@ -39,6 +39,7 @@ __all__ = [
     "PublicNumber",
     "Trunk",
     "lint",
+    "outdated_accounts",
     "render_plan",
     "write_configuration",
 ]

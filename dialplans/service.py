@@ -17,7 +17,7 @@ from pathlib import Path
 from dialplans.core.contexts import build_dialplan
 from dialplans.core.lint import lint
 from dialplans.core.model import AsteriskPlan
-from dialplans.core.render import FILES_WITH_SECRETS, fill_template, render_plan
+from dialplans.core.render import FILES_WITH_SECRETS, fill_template, passwords_in, render_plan
 from dialplans.core.values import PlanError
 
 _INSTALLED_AS = "telefonista.asterisk_conf"
@@ -46,6 +46,18 @@ def write_configuration(plan: AsteriskPlan) -> list[Path]:
         for name, text in sorted(files.items())
         if write_file(target / name, text=text, mode=_SECRET_MODE if name in FILES_WITH_SECRETS else _PLAIN_MODE)
     ]
+
+
+def outdated_accounts(plan: AsteriskPlan) -> set[str]:
+    """The accounts that Asterisk was last told of and whose password the plan does not hold any more: another has taken
+    its place, or the account is gone. Ask before `write_configuration`. Raises OSError."""
+    try:
+        told = passwords_in((Path(plan.folders.configuration) / "pjsip.conf").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return set()
+    wanted = {agent.agent: agent.secret for agent in plan.agents}
+    wanted |= {citizen.account: citizen.secret for citizen in plan.citizens}
+    return {account for account, secret in told.items() if wanted.get(account) != secret}
 
 
 def write_contingency_program(path: Path, *, python: str) -> bool:

@@ -8,6 +8,7 @@ checked again, since they are made of pieces. Must never import I/O.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from string import Template
 
@@ -343,6 +344,14 @@ def _trunk(trunk: Trunk) -> list[_Section]:
 
 def _credentials(account: str, secret: str) -> _Section:
     return (account, [("type", "auth"), ("auth_type", "digest"), ("username", account), ("password", secret)])
+
+
+_TOLD_PASSWORD = re.compile(r"^\[(.+)\]\ntype = auth\n(?:(?!\[).+\n)*?password = (.+)$", re.MULTILINE)
+
+
+def passwords_in(pjsip: str) -> dict[str, str]:
+    """The passwords by account in a `pjsip.conf` that was rendered earlier."""
+    return dict(_TOLD_PASSWORD.findall(pjsip))
 
 
 def _contacts(account: str, *, limit: int, qualify_s: int) -> _Section:

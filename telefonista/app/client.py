@@ -16,6 +16,10 @@ class NotRunning(Exception):
     """No engine answers for this home, or it refused; the message is for people."""
 
 
+class EngineRefused(NotRunning):
+    """An engine runs, and will not; the message says why."""
+
+
 def get(home: Home, path: str) -> Any:
     return _ask(home, path, method="GET")
 
@@ -25,7 +29,7 @@ def post(home: Home, path: str) -> Any:
 
 
 def _ask(home: Home, path: str, *, method: str) -> Any:
-    """The engine's answer. Raises `NotRunning`."""
+    """The engine's answer. Raises `NotRunning`, `EngineRefused`."""
     try:
         ports = msgspec.json.decode((home.run / "ports.json").read_bytes(), type=PortsInUse)
         secrets = msgspec.json.decode(home.secrets_file.read_bytes(), type=Secrets)
@@ -40,7 +44,7 @@ def _ask(home: Home, path: str, *, method: str) -> Any:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - always http to loopback
             return json.load(answer)
     except urllib.error.HTTPError as refused:
-        raise NotRunning(_detail(refused)) from refused
+        raise EngineRefused(_detail(refused)) from refused
     except OSError as absent:
         raise NotRunning(f"no engine answers for {home.folder}: start it with `telefonista run`") from absent
 

@@ -7,7 +7,7 @@ starting is the order below; stopping goes the other way round.
 import asyncio
 import contextlib
 import sys
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
@@ -33,6 +33,7 @@ from dialplans import (
     Ports,
     PublicNumber,
     Trunk,
+    outdated_accounts,
     write_configuration,
 )
 from dialplans.service import write_contingency_program
@@ -48,6 +49,7 @@ from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
+from telefonista.app.provisioning import LIST_REGISTRATIONS, contacts_of
 from telefonista.app.spool import read_spool
 from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
@@ -189,6 +191,9 @@ class Installation:
         self.secrets = secrets
         self._report = report
         self._draining = False
+        self._reloading = asyncio.Lock()
+        self._outdated: set[str] = set()
+        """Accounts whose telephones must be made to register anew."""
         self.failure: BaseException | None = None
         self.do_not_call = DoNotCallList(country=lambda: self.config.country)
         self._stopping = asyncio.Event()
@@ -203,6 +208,7 @@ class Installation:
         self._uris: dict[Prompt, str] = {}
         self._journal = journal
         self._workers: ProcessPoolExecutor
+        self._toolbox: Toolbox
 
     async def run(self, *, ready: Callable[[], None]) -> None:
         """Start everything, call `ready` when calls are taken, and go on until `stop`."""
@@ -389,6 +395,7 @@ class Installation:
         if not self.draining:
             self.engine.accepting = True
         self._ready.set()
+        self._spawn(self._end_registrations_in_time())
 
     def _link_down(self, why: str) -> None:
         """The link says so itself, and comes back by itself; until then calls go the contingency path anyway."""
@@ -396,16 +403,22 @@ class Installation:
 
     async def _start_asterisk(self, stack: contextlib.AsyncExitStack, toolbox: Toolbox) -> None:
         plan = self._plan(toolbox)
-        write_configuration(plan)
+        self._toolbox = toolbox
+        outdated, changed = _written(plan)
         write_contingency_program(Path(plan.contingency.agi), python=sys.executable)
         self.asterisk = AsteriskProcess(toolbox.asterisk, plan=plan)
-        if self.asterisk.attach():
+        ran_before = self.asterisk.attach()
+        if ran_before:
             self._report("Asterisk is running already; taking up its calls")
         else:
             self._report("starting Asterisk")
             self.asterisk.start()
         stack.push_async_callback(self._stop_asterisk, self.asterisk)
         await self.asterisk.wait_ready()
+        if ran_before:
+            await _reread(self.asterisk, changed)
+        self._outdated |= outdated
+        await self._end_registrations()
         self._spawn(self._watch_asterisk(self.asterisk))
 
     async def _stop_asterisk(self, asterisk: AsteriskProcess) -> None:
@@ -459,6 +472,7 @@ class Installation:
             except LinkDown:
                 continue
             self.engine.audit(observation, believed=believed)
+            await self._end_registrations_in_time()
 
     async def _read_spool_now_and_then(self) -> None:
         while True:
@@ -525,6 +539,10 @@ class Installation:
 
         Calls in progress finish on the flow that they began with. Ports, the node's name and the routes need a restart;
         the answer says so where they changed."""
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> str:
         config = read_config(self.home.config_file)
         flows = read_flows(self.home, config)
         fixed = {"node", "sip_address", "own_asterisk", "database"}
@@ -546,13 +564,42 @@ class Installation:
         restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""
         return f"reloaded: {len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents{restart}"
 
+    async def tell_accounts(self) -> str:
+        """Tell Asterisk the telephones' passwords as they are kept now; who registered with one that is no more must
+        register anew. Raises `AsteriskFailed`, `ConfigInvalid`, `LinkDown`, `PlanError`, OSError."""
+        async with self._reloading:
+            if self.asterisk is None:
+                raise AsteriskFailed("this engine does not write Asterisk's configuration (own_asterisk: false)")
+            self.secrets = self.home.secrets(self.config)
+            await self._tell_asterisk(self._plan(self._toolbox))
+            if self._outdated:
+                raise LinkDown("the passwords are told; the telephones that have the old ones are put off at link-up")
+            return "told"
+
     async def _tell_asterisk(self, plan: AsteriskPlan) -> None:
         if self.asterisk is None:
             return
-        changed = {path.name for path in await asyncio.to_thread(write_configuration, plan)}
-        for file, command in RELOADS.items():
-            if file in changed:
-                await self.asterisk.rx(command)
+        outdated, changed = await asyncio.to_thread(_written, plan)
+        await _reread(self.asterisk, changed)
+        self._outdated |= outdated
+        await self._end_registrations()
+
+    async def _end_registrations(self) -> None:
+        """Telephones that registered with a password that is no more are not rung any more. While the link is down they
+        wait for it: registrations outlive even Asterisk. Raises `AsteriskFailed`."""
+        if not self._outdated or self.asterisk is None or not self.link.up:
+            return
+        outdated = set(self._outdated)
+        contacts = contacts_of(outdated, listed=await self.asterisk.rx(LIST_REGISTRATIONS))
+        with contextlib.suppress(LinkDown):
+            await self.link.forget_contacts(contacts)
+            self._outdated -= outdated
+
+    async def _end_registrations_in_time(self) -> None:
+        try:
+            await self._end_registrations()
+        except AsteriskFailed as failure:
+            _log.warning("telephones with old passwords are still registered", why=str(failure))
 
     @property
     def draining(self) -> bool:
@@ -594,6 +641,18 @@ class Installation:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _written(plan: AsteriskPlan) -> tuple[set[str], set[str]]:
+    """Write Asterisk's configuration: the accounts whose password has changed, and the names of the files that have."""
+    outdated = outdated_accounts(plan)
+    return outdated, {path.name for path in write_configuration(plan)}
+
+
+async def _reread(asterisk: AsteriskProcess, changed: Collection[str]) -> None:
+    for file, command in RELOADS.items():
+        if file in changed:
+            await asterisk.rx(command)
 
 
 def _kept(call: CallId, recording: RecordingId, facts: SoundFacts) -> RecordingKept:

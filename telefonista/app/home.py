@@ -4,9 +4,12 @@ Knows where each thing is, makes what is missing at the first run, and keeps the
 that comes back finds the Asterisk that it left. Secrets are random per installation and readable by their owner only.
 """
 
+import contextlib
+import fcntl
 import os
 import secrets
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -105,20 +108,46 @@ class Home:
     def secrets(self, config: Config) -> Secrets:
         """The installation's secrets; those that are missing (all, or a new telephone's) are made and kept. Raises
         `ConfigInvalid` for a file that does not hold them, OSError."""
-        if self.secrets_file.exists():
-            kept = _read_secrets(self.secrets_file)
-        else:
-            kept = Secrets(
-                link_password=secrets.token_urlsafe(24),
-                link_user_secret=secrets.token_urlsafe(24),
-                manager_password=secrets.token_urlsafe(24),
-                api_token=secrets.token_urlsafe(24),
-            )
         wanted = {agent.id for agent in config.agents} | {CITIZEN_TELEPHONE}
-        for telephone in sorted(wanted - set(kept.telephones)):
-            kept.telephones[telephone] = secrets.token_urlsafe(12)
-        write_private(self.secrets_file, msgspec.json.format(msgspec.json.encode(kept)))
+        with self._secrets_locked():
+            kept = self._kept_secrets()
+            for telephone in sorted(wanted - set(kept.telephones)):
+                kept.telephones[telephone] = new_password()
+            self._keep_secrets(kept)
         return kept
+
+    def rotate(self, telephone: str) -> str:
+        """Another password for a telephone, kept and returned; a running Asterisk must still be told. Raises
+        `ConfigInvalid`, OSError."""
+        with self._secrets_locked():
+            kept = self._kept_secrets()
+            password = kept.telephones[telephone] = new_password()
+            self._keep_secrets(kept)
+        return password
+
+    def forget_telephone(self, telephone: str) -> None:
+        """Keep no password of it any more: should it come back, it gets another. Raises `ConfigInvalid`, OSError."""
+        with self._secrets_locked():
+            kept = self._kept_secrets()
+            if kept.telephones.pop(telephone, None) is not None:
+                self._keep_secrets(kept)
+
+    def _kept_secrets(self) -> Secrets:
+        if self.secrets_file.exists():
+            return _read_secrets(self.secrets_file)
+        return Secrets(
+            link_password=secrets.token_urlsafe(24),
+            link_user_secret=secrets.token_urlsafe(24),
+            manager_password=secrets.token_urlsafe(24),
+            api_token=secrets.token_urlsafe(24),
+        )
+
+    def _keep_secrets(self, kept: Secrets) -> None:
+        write_private(self.secrets_file, msgspec.json.format(msgspec.json.encode(kept)))
+
+    def _secrets_locked(self) -> contextlib.AbstractContextManager[None]:
+        """The engine reads and adds while an operator rotates: neither may write back what the other has replaced."""
+        return locked(self.folder / "secrets.lock")
 
     def asterisk_runs(self) -> bool:
         """Whether an Asterisk of this home is running, left by an engine that was killed."""
@@ -142,6 +171,11 @@ class Home:
         write_private(self._ports_file, msgspec.json.format(msgspec.json.encode(ports)))
         return ports
 
+    def sip_port(self, config: Config) -> int:
+        """Where telephones reach the engine that runs or ran last; before the first run, where they will."""
+        kept = self._kept_ports()
+        return config.sip_port if kept is None else kept.sip
+
     @property
     def _ports_file(self) -> Path:
         return self.run / "ports.json"
@@ -151,6 +185,22 @@ class Home:
             return msgspec.json.decode(self._ports_file.read_bytes(), type=PortsInUse)
         except (OSError, ValueError):
             return None
+
+
+def new_password() -> str:
+    """A telephone's password: 96 random bits, in signs that every softphone and every file of Asterisk's takes."""
+    return secrets.token_urlsafe(12)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time; the lock goes with the process, however it ends. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _read_secrets(path: Path) -> Secrets:

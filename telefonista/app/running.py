@@ -28,6 +28,7 @@ from telefonista.app.people import Door
 from telefonista.app.snapshot import snapshot
 from telefonista.kernel.events import Event
 from telefonista.kernel.ids import AgentId, CallId
+from telefonista.kernel.ports import LinkDown
 from telefonista.pbx.asterisk import AsteriskFailed, port_holder
 from telefonista.pbx.packages import ToolsMissing
 from telefonista.store.database import DatabaseUnusable
@@ -111,6 +112,12 @@ class _Port:
     def drain(self, on: bool) -> str:
         self._installation.drain(on)
         return "draining: new calls go the contingency path" if on else "taking calls"
+
+    async def tell_accounts(self) -> str:
+        try:
+            return await self._installation.tell_accounts()
+        except (AsteriskFailed, ConfigInvalid, LinkDown, OSError, PlanError) as problem:
+            raise Refusal(str(problem)) from problem
 
     async def reload(self) -> str:
         try:

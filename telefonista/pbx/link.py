@@ -365,6 +365,14 @@ class AsteriskLink:
         if self.up:
             await self._subscribe(new)
 
+    async def forget_contacts(self, contacts: Iterable[str]) -> None:
+        """Drop these registrations: nobody is rung there any more until they register anew. One that is gone already is
+        none the worse. Raises `LinkDown`, `Refused`."""
+        requests = [ari.forget_contact(contact) for contact in contacts]
+        for request, answer in zip(requests, await self._ask_all(requests), strict=True):
+            if answer.status_code not in request.harmless:
+                _expect(answer, what="end of a registration")
+
     # What the connections tell.
 
     def greeted(self, connection: _Connection) -> None:

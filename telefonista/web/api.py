@@ -21,6 +21,9 @@ class EnginePort(WishPort, Protocol):
 
     def drain(self, on: bool) -> str: ...
 
+    async def tell_accounts(self) -> str:
+        """Asterisk learns the telephones' passwords as they are kept now. Raises `Refusal`."""
+
     async def reload(self) -> str:
         """Raises `Refusal`; the last good configuration stays."""
 
@@ -63,6 +66,13 @@ def build_api(engine: EnginePort, *, token: str) -> FastAPI:
     @api.post("/accept")
     async def accept(_: guard) -> dict[str, str]:
         return {"said": engine.drain(False)}
+
+    @api.post("/accounts")
+    async def accounts(_: guard) -> dict[str, str]:
+        try:
+            return {"said": await engine.tell_accounts()}
+        except Refusal as refusal:
+            raise HTTPException(422, str(refusal)) from refusal
 
     @api.post("/reload")
     async def reload(_: guard) -> dict[str, str]:

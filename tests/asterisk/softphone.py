@@ -319,7 +319,8 @@ class Softphone:
     ) -> bytes:
         return (
             f"{method} {uri} SIP/2.0\r\n"
-            f"Via: SIP/2.0/{self._transport.upper()} 127.0.0.1:{self._port};branch=z9hG4bK{secrets.token_hex(6)};rport\r\n"
+            f"Via: SIP/2.0/{self._transport.upper()} 127.0.0.1:{self._port};"
+            f"branch=z9hG4bK{secrets.token_hex(6)};rport\r\n"
             f"Max-Forwards: 70\r\nFrom: <sip:{self.account}@127.0.0.1>;tag={self._tag}\r\nTo: {to}\r\n"
             f"Call-ID: {call_id}\r\nCSeq: {sequence} {method}\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}"
         ).encode()
@@ -333,13 +334,18 @@ class Softphone:
 
         once = secrets.token_hex(6)
         proof = digest(
-            digest(self.account, asked["realm"], self.secret), asked["nonce"], "00000001", once, "auth", digest(method, uri)
+            digest(self.account, asked["realm"], self.secret),
+            asked["nonce"],
+            "00000001",
+            once,
+            "auth",
+            digest(method, uri),
         )
         name = "Authorization" if challenge.status == 401 else "Proxy-Authorization"
         opaque = f', opaque="{asked["opaque"]}"' if "opaque" in asked else ""
         return (
-            f'{name}: Digest username="{self.account}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", uri="{uri}", '
-            f'response="{proof}", algorithm=MD5, qop=auth, nc=00000001, cnonce="{once}"{opaque}\r\n'
+            f'{name}: Digest username="{self.account}", realm="{asked["realm"]}", nonce="{asked["nonce"]}", '
+            f'uri="{uri}", response="{proof}", algorithm=MD5, qop=auth, nc=00000001, cnonce="{once}"{opaque}\r\n'
         )
 
     # Requests of Asterisk's.

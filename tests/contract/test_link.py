@@ -391,6 +391,21 @@ async def test_agents_added_later_are_watched_now_and_after_every_reconnect(engi
     assert set(engine.seen[-1].phones) == {AgentId("101"), AgentId("102"), AgentId("103")}
 
 
+async def test_registrations_are_dropped_and_one_that_is_gone_is_none_the_worse(engine: Engine) -> None:
+    peer = await engine.connected()
+    peer.node.phones["101"] = "NOT_INUSE"
+    contacts = [f"{agent};@{'0' * 32}" for agent in ("101", "102")]
+    await engine.link.forget_contacts(contacts)
+    assert "101" not in peer.node.phones
+    peer.answers = lambda method, uri, answer: (500, {"message": "no"}) if method == "DELETE" else answer
+    with pytest.raises(LinkDown, match="500"):
+        await engine.link.forget_contacts(contacts)
+    await peer.hangs_up()
+    await until(lambda: not engine.link.up)
+    with pytest.raises(LinkDown):
+        await engine.link.forget_contacts(contacts)
+
+
 async def test_stopping_says_goodbye_and_leaves_no_port(engine: Engine) -> None:
     peer = await engine.connected()
     await engine.link.stop()

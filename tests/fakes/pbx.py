@@ -166,6 +166,11 @@ class Node:
                 return 200, {"name": self.application, "channel_ids": inside}
             case "GET", ["deviceStates", device]:
                 return 200, {"name": device, "state": self.phones.get(device.partition("/")[2], "UNAVAILABLE")}
+            case "DELETE", ["asterisk", "config", "dynamic", "res_pjsip", "contact", contact]:
+                agent = contact.partition(";")[0]
+                if self.phones.pop(agent, None) is None:
+                    return _MISSING
+                return 204, None
             case (("PUT" | "POST"), ["applications", *_]):
                 return 200, {"name": self.application}
             case "POST", ["channels", leg]:

@@ -485,3 +485,15 @@ def test_explanation_of_a_refusal_is_kept_short_whatever_it_is(body: str) -> Non
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
 def test_every_command_has_a_subject(command: PbxCommand) -> None:
     assert ari.subject_of(command).startswith(CALL)
+
+
+def test_registration_is_dropped_by_its_id_with_its_signs_escaped() -> None:
+    request = ari.forget_contact("101;@673f1ceeaebbc26b719a6c8b3f812950")
+    assert (request.method, request.harmless) == ("DELETE", (404,))
+    assert request.uri == "asterisk/config/dynamic/res_pjsip/contact/101%3B%40673f1ceeaebbc26b719a6c8b3f812950"
+
+
+@pytest.mark.parametrize("contact", ["", "101", "101;@xyz", "../aor/101", "101;@" + "0" * 33, "1/1;@" + "0" * 32])
+def test_what_is_no_registration_is_never_asked_to_be_deleted(contact: str) -> None:
+    with pytest.raises(Refused):
+        ari.forget_contact(contact)

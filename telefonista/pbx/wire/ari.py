@@ -413,6 +413,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+=~-]{1,150}")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SHOWABLE: Final = re.compile(r"\+?[0-9]{1,40}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_CONTACT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80};@[0-9a-f]{32}")
 
 
 def name_in_path(name: str) -> str:
@@ -621,6 +622,18 @@ def subscription(agent: AgentId, *, application: str) -> Request:
     """Hear of changes of an agent's phone."""
     source = Query("eventSource", f"deviceState:PJSIP/{word(agent)}")
     return Request("POST", f"applications/{word(application)}/subscription", (source,))
+
+
+def forget_contact(contact: str) -> Request:
+    """Drop a telephone's registration, by its id (`101;@` and a digest of its address). Deleted in this way and not in
+    Asterisk's database, its device is UNAVAILABLE at once (seen)."""
+    if _CONTACT.fullmatch(contact) is None:
+        raise Refused(f"no id of a registration: {contact[:80]!r}")
+    return Request(
+        "DELETE",
+        f"asterisk/config/dynamic/res_pjsip/contact/{contact.replace(';@', '%3B%40')}",
+        harmless=(404,),
+    )
 
 
 def subject_of(command: PbxCommand) -> str:

@@ -2,6 +2,7 @@
 
 import socket
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -15,17 +16,11 @@ from telefonista.app.home import (
     Secrets,
     free_tcp_ports,
     free_udp_range,
+    locked,
     write_private,
 )
 
 CONFIG = parse_config(SAMPLE, file="c.yaml")
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "var")
-    made.make()
-    return made
 
 
 def mode(path: Path) -> int:
@@ -210,3 +205,44 @@ def test_machine_without_a_free_range_is_told(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(OSError, match="no free range"):
         free_udp_range(100)
     assert network.open == 0
+
+
+def test_rotated_password_is_kept_and_a_forgotten_telephone_gets_another(home: Home) -> None:
+    before = home.secrets(CONFIG).telephones
+    new = home.rotate("101")
+    assert home.secrets(CONFIG).telephones == {**before, "101": new}
+    assert new != before["101"]
+    home.forget_telephone("102")
+    home.forget_telephone("nobody")
+    assert home.secrets(CONFIG).telephones["102"] != before["102"]
+
+
+def test_two_who_change_passwords_at_once_lose_none(home: Home) -> None:
+    home.secrets(CONFIG)
+    accounts = [f"{number}" for number in range(200, 220)]
+    with ThreadPoolExecutor(4) as pool:
+        made = dict(zip(accounts, pool.map(home.rotate, accounts), strict=True))
+    kept = home.secrets(CONFIG).telephones
+    assert {account: kept[account] for account in accounts} == made
+
+
+def test_lock_waits_for_whoever_holds_it(home: Home) -> None:
+    held = home.folder / "a.lock"
+    order = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def second() -> None:
+            with locked(held):
+                order.append("second")
+
+        with locked(held):
+            later = pool.submit(second)
+            order.append("first")
+        later.result(10)
+    assert order == ["first", "second"]
+
+
+def test_port_of_the_last_run_is_the_one_to_type_in(home: Home) -> None:
+    assert home.sip_port(CONFIG) == 5060
+    home.ports(CONFIG, sip=15060, http=None)
+    assert home.sip_port(CONFIG) == 15060

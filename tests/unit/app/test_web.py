@@ -35,6 +35,7 @@ from telefonista.web import INSTALLATION, Forbidden, Refusal, Unknown, build_api
 TOKEN = "a-token-of-this-installation"
 GUARDED = (
     ("GET", "/status"),
+    ("POST", "/accounts"),
     ("POST", "/drain"),
     ("POST", "/accept"),
     ("POST", "/reload"),
@@ -76,6 +77,12 @@ class Engine:
     def drain(self, on: bool) -> str:
         self.asked.append(f"drain {on}")
         return "draining" if on else "taking calls"
+
+    async def tell_accounts(self) -> str:
+        self.asked.append("tell accounts")
+        if self.refusal:
+            raise Refusal(self.refusal)
+        return "told"
 
     async def reload(self) -> str:
         self.asked.append("reload")
@@ -188,6 +195,7 @@ async def test_whoever_does_not_show_the_token_gets_nothing_done(
         ("POST", "/accept", "drain False", {"said": "taking calls"}),
         ("POST", "/reload", "reload", {"said": "reloaded: 1 line"}),
         ("POST", "/do-not-call", "do not call", {"said": "3 numbers are not called"}),
+        ("POST", "/accounts", "tell accounts", {"said": "told"}),
     ],
 )
 async def test_with_the_token_the_engine_does_what_is_asked(
@@ -197,9 +205,10 @@ async def test_with_the_token_the_engine_does_what_is_asked(
     assert (answer.status, answer.body, engine.asked) == (200, said, [asked])
 
 
-async def test_refusal_says_why_line_by_line(api: FastAPI, engine: Engine) -> None:
+@pytest.mark.parametrize("path", ["/reload", "/accounts"])
+async def test_refusal_says_why_line_by_line(api: FastAPI, engine: Engine, path: str) -> None:
     engine.refusal = "config.yaml:3: unknown setting 'nod'\nconfig.yaml:9: name is missing"
-    answer = await ask(api, "POST", "/reload", authorization=BEARER)
+    answer = await ask(api, "POST", path, authorization=BEARER)
     assert (answer.status, answer.body) == (422, {"detail": engine.refusal})
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import stat
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dialplans import AsteriskPlan, PlanError, write_configuration
+from dialplans import AgentAccount, AsteriskPlan, PlanError, outdated_accounts, write_configuration
 from dialplans import service as service_module
 from dialplans.core.render import FILES_WITH_SECRETS
 from dialplans.service import handwritten_files, write_contingency_program, write_file
@@ -105,3 +106,18 @@ def test_the_contingency_program_runs_the_script_with_the_interpreter_that_has_p
     assert said[0] == "-I"
     assert said[1].endswith("/dialplans/contingency.py")
     assert said[2] == "/spool"
+
+
+def test_accounts_are_outdated_whose_password_has_changed_or_who_are_gone(
+    installed: AsteriskPlan, plan_under: PlanUnder, tmp_path: Path
+) -> None:
+    assert outdated_accounts(installed) == set()
+    ana, other = installed.agents
+    rotated = replace(ana, secret="another-password")
+    new = AgentAccount("103", "third-password-x")
+    assert outdated_accounts(replace(installed, agents=(rotated, other, new))) == {ana.agent}
+    assert outdated_accounts(replace(installed, agents=(ana,), citizens=())) == {other.agent, "ciudadano"}
+
+
+def test_nobody_is_outdated_before_the_first_writing(plan_under: PlanUnder, tmp_path: Path) -> None:
+    assert outdated_accounts(plan_under(str(tmp_path / "new"))) == set()
