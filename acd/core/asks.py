@@ -5,12 +5,38 @@ worked out once for each pair; the line of those who wait for it and the bench o
 never import the desk or the matching.
 """
 
-from acd.core.choosing import CHOOSINGS, Bench, Choosing
+from acd.core.choosing import CHOOSINGS, Bench
 from acd.core.line import Line
 from acd.core.policy import QueuePolicy
 from acd.core.skills import Requirement, requirement_or_none, speaks
 from agents import Member
 from telefonista.kernel.ids import AgentId, CallId
+
+
+class Reasons:
+    """Why each of some agents is not chosen: by name where they are `named`, else counted."""
+
+    __slots__ = ("counts", "named", "names")
+
+    def __init__(self, *, named: bool) -> None:
+        self.named = named
+        self.names: dict[str, str] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, agent: AgentId, *, why: str) -> None:
+        if self.named:
+            self.names[agent] = why
+        else:
+            self.counts[why] = self.counts.get(why, 0) + 1
+
+    def remove(self, agent: AgentId, *, why: str) -> None:
+        """The reason is the one that was given."""
+        if self.named:
+            del self.names[agent]
+        else:
+            self.counts[why] -= 1
+            if not self.counts[why]:
+                del self.counts[why]
 
 
 class Kin:
@@ -54,34 +80,29 @@ class Ask:
         "own",
         "policy",
         "queue",
+        "target_s",
         "unable",
-        "unable_for",
     )
 
-    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str) -> None:
+    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str, named: bool) -> None:
         requires, level = policy.requires, policy.level
         for relaxation in policy.relax[:step]:
             requires = relaxation.requires if relaxation.requires is not None else requires
             level = relaxation.level if relaxation.level is not None else level
         self.policy = policy
+        self.target_s = policy.service_level_s
         self.queue: Requirement = requirement_or_none(requires)
         self.own: Requirement = requirement_or_none(own)
         self.level = level
         self.language = language
         self.line: Line[CallId] = Line()
-        self.bench = Bench(CHOOSINGS[policy.strategy])
+        self.bench = Bench(CHOOSINGS[policy.strategy], queue=policy.name)
         self.kins: list[Kin] = []
         """Those who are able."""
         self.levels: set[int] = set()
         """In which groups they are."""
-        self.unable: dict[str, str] = {}
-        """The free agents of the queue who cannot serve this, and why."""
-        self.unable_for: dict[str, int] = {}
-        """How many of them for each reason."""
-
-    @property
-    def choosing(self) -> Choosing:
-        return CHOOSINGS[self.policy.strategy]
+        self.unable = Reasons(named=named)
+        """Why the free agents of the queue who cannot serve this cannot."""
 
     def lacking(self, kin: Kin, *, language: str) -> str:
         """Why agents of this kin cannot serve it; empty when they can. `language` is the installation's own."""

@@ -5,30 +5,31 @@ answered). Out: a rank, the smallest first, and words for why. Chance is drawn f
 import the desk or the matching.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
+from itertools import islice
 from typing import Protocol
 
 import msgspec
 
-from acd.core.line import Key, Line
+from acd.core.line import Entry, Line
 from acd.core.policy import Strategy
-from telefonista.kernel.ids import AgentId, CallId
+from telefonista.kernel.ids import AgentId, CallId, QueueName
 
 MOST_RUNG = 64
 """Telephones that ring at the same time for one contact."""
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What counts of a free agent, for one queue."""
+    """What counts of a free agent."""
 
     order: int
     """Place in the configuration's list; tells agents apart."""
     idle_since: float
-    turn: int
-    """When an offer of the queue was last made to this agent, as a number that rises with each offer; 0: never."""
-    taken: int
-    """Calls of the queue that this agent answered."""
+    turns: Mapping[QueueName, int]
+    """When an offer of a queue was last made to this agent, as a number that rises with each offer; none: never."""
+    taken: Mapping[QueueName, int]
+    """Calls of each queue that this agent answered."""
     other_queues: int
     rarity: float
     """How much the agent's skills would be missed: each counts as one over the number of those who have it."""
@@ -57,9 +58,14 @@ class Choosing(Protocol):
         """Whether all who were not chosen were not for the same reason."""
         ...
 
-    def rank(self, standing: Standing) -> Key: ...
+    @property
+    def losing(self) -> str:
+        """Why others were not, as a rule."""
+        ...
 
-    def lost(self, rank: Key, *, to: Key) -> str:
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry: ...
+
+    def lost(self, rank: Entry, *, to: Entry) -> str:
         """Why somebody of this rank was not chosen, and somebody of the rank `to` was."""
         ...
 
@@ -71,38 +77,38 @@ class _Simple(msgspec.Struct, frozen=True, kw_only=True):
     drawn: bool = False
     same_for_all: bool = True
 
-    def lost(self, rank: Key, *, to: Key) -> str:
+    def lost(self, rank: Entry, *, to: Entry) -> str:
         return self.losing
 
 
 class LongestIdle(_Simple, frozen=True):
     """Who has been free for longest."""
 
-    def rank(self, standing: Standing) -> Key:
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
         return (standing.idle_since, standing.order)
 
 
 class RoundRobin(_Simple, frozen=True):
     """Who was last offered a contact of this queue longest ago: one after the other, in the list's order at first."""
 
-    def rank(self, standing: Standing) -> Key:
-        return (standing.turn, standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
+        return (standing.turns.get(queue, 0), standing.order)
 
 
 class Linear(_Simple, frozen=True):
     """The first of the list who is free; also the order in which all are rung, or chance finds them."""
 
-    def rank(self, standing: Standing) -> Key:
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
         return (standing.order,)
 
 
 class FewestCalls(_Simple, frozen=True):
     """Who answered the fewest calls of this queue; among equals, who has been free for longest."""
 
-    def rank(self, standing: Standing) -> Key:
-        return (standing.taken, standing.idle_since, standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
+        return (standing.taken.get(queue, 0), standing.idle_since, standing.order)
 
-    def lost(self, rank: Key, *, to: Key) -> str:
+    def lost(self, rank: Entry, *, to: Entry) -> str:
         return self.losing if rank[0] > to[0] else IDLE_LESS
 
 
@@ -110,10 +116,10 @@ class LeastFlexible(_Simple, frozen=True):
     """Who could be used least elsewhere: the fewest other queues, then the skills that are least rare; among equals,
     who has been free for longest. Keeps free those whom another citizen may need."""
 
-    def rank(self, standing: Standing) -> Key:
+    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
         return (standing.other_queues, standing.rarity, standing.idle_since, standing.order)
 
-    def lost(self, rank: Key, *, to: Key) -> str:
+    def lost(self, rank: Entry, *, to: Entry) -> str:
         if rank[0] > to[0]:
             return self.losing
         return "has rarer skills" if rank[1] > to[1] else IDLE_LESS
@@ -137,34 +143,33 @@ CHOOSINGS: Mapping[Strategy, Choosing] = {
 class Bench:
     """The agents who are free and able, for one kind of contact. Those of a lower level come first."""
 
-    __slots__ = ("_choosing", "_drawn", "_line", "_places")
+    __slots__ = ("_drawn", "_places", "_queue", "choosing", "line")
 
-    def __init__(self, choosing: Choosing) -> None:
-        self._choosing = choosing
-        self._line: Line[AgentId] = Line()
+    def __init__(self, choosing: Choosing, *, queue: QueueName) -> None:
+        self.choosing = choosing
+        self.line: Line[AgentId] = Line()
+        self._queue = queue
         self._drawn: dict[int, list[AgentId]] = {}
         """By level, where chance decides."""
         self._places: dict[AgentId, tuple[int, int]] = {}
         """Level and index of each in `_drawn`."""
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self.line.entries)
 
     def __contains__(self, agent: AgentId) -> bool:
-        return agent in self._line
-
-    def __iter__(self) -> Iterator[AgentId]:
-        return iter(self._line)
+        return agent in self.line.entries
 
     def add(self, agent: AgentId, *, level: int, standing: Standing) -> None:
-        self._line.add(agent, key=(level, *self._choosing.rank(standing)))
-        if self._choosing.drawn and agent not in self._places:
+        """Sits down; nobody does so twice."""
+        self.line.add(agent, entry=(level, *self.choosing.rank(standing, queue=self._queue), agent))
+        if self.choosing.drawn:
             agents = self._drawn.setdefault(level, [])
             self._places[agent] = (level, len(agents))
             agents.append(agent)
 
     def discard(self, agent: AgentId) -> None:
-        self._line.discard(agent)
+        self.line.discard(agent)
         place = self._places.pop(agent, None)
         if place is not None:
             level, index = place
@@ -174,30 +179,42 @@ class Bench:
                 self._places[last] = place
 
     def choose(self, call: CallId, *, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
-        """Who is offered the contact: one, or all; nobody when there is nobody. Those who are `unwanted`, of whom
-        there are few, only where there is nobody else."""
-        if self._choosing.everybody:
+        """Who is offered the contact: one, or all; there is somebody. Those who are `unwanted`, of whom there are few,
+        only where there is nobody else."""
+        if self.choosing.everybody:
             return self._all(unwanted)
-        found = self._line.first_but(unwanted) if unwanted else self._line.first()
-        found = found or self._line.first()
-        if found is None:
-            return ()
-        if self._choosing.drawn:
-            found = self._draw(call, level=self._line.key(found)[0], unwanted=unwanted)
-        return (found,)
+        first = (self.line.first_but(unwanted) if unwanted else None) or self.line.first()
+        assert first is not None
+        if self.choosing.drawn:
+            return (self._draw(call, level=first[0], unwanted=unwanted),)
+        return (first[-1],)
 
-    def lost(self, agent: AgentId, *, to: AgentId) -> str:
-        """Why `agent`, who is on the bench, was not chosen, and `to` was."""
-        rank, winner = self._line.key(agent), self._line.key(to)
-        if rank[0] > winner[0]:
-            return f"level {rank[0]}, after level {winner[0]}"
-        return self._choosing.lost(rank[1:], to=winner[1:])
+    def losers(self, agents: tuple[AgentId, ...], *, most: int, mixed: bool) -> dict[str, str]:
+        """Why not each of the others who are here, as far as `most` of them: the chosen ones are `agents`. `mixed` says
+        whether there can be several levels here."""
+        entries = self.line.entries
+        some = islice(entries, most + len(agents))
+        if self.choosing.same_for_all and not mixed:
+            lost: dict[str, str] = dict.fromkeys(some, self.choosing.losing)
+        else:
+            winner = entries[agents[0]]
+            lost = {agent: self._lost(entries[agent], to=winner) for agent in some}
+        for agent in agents:
+            lost.pop(agent, None)
+        while len(lost) > most:
+            lost.popitem()
+        return lost
+
+    def _lost(self, entry: Entry, *, to: Entry) -> str:
+        if entry[0] > to[0]:
+            return f"level {entry[0]}, after level {to[0]}"
+        return self.choosing.lost(entry[1:], to=to[1:])
 
     def _all(self, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
-        line = self._line.in_order()
+        line = self.line.in_order()
         wanted = [agent for agent in line if agent not in unwanted] or line
-        lowest = self._line.key(wanted[0])[0] if wanted else 0
-        return tuple(agent for agent in wanted if self._line.key(agent)[0] == lowest)[:MOST_RUNG]
+        lowest = self.line.entries[wanted[0]][0]
+        return tuple(agent for agent in wanted if self.line.entries[agent][0] == lowest)[:MOST_RUNG]
 
     def _draw(self, call: CallId, *, level: int, unwanted: frozenset[AgentId]) -> AgentId:
         """The id is stirred well, so that calls which follow each other do not find neighbours."""

@@ -9,17 +9,17 @@ What holds whenever `next` has given None: no agent who is free could serve a co
 channel, a clock or a random number; must never import the desk.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
-from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 from sortedcontainers import SortedList
 
-from acd.core.asks import Ask, Kin
+from acd.core.asks import Ask, Kin, Reasons
 from acd.core.choosing import Standing
-from acd.core.line import Key, Line
+from acd.core.line import Entry, Line
 from acd.core.policy import QueuePolicy
 from agents import Agent, Member, Roster
 from telefonista.kernel.events import Medium, Presence
@@ -30,8 +30,6 @@ MOST_NAMED = 64
 MOST_ASKS = 2000
 """Kinds of what contacts ask that are remembered; more are forgotten as soon as nobody waits for them."""
 _NOBODY: frozenset[AgentId] = frozenset()
-_NO_CALLS: frozenset[CallId] = frozenset()
-_Counted = TypeVar("_Counted")
 
 _AT_WORK = frozenset(Presence) - {Presence.OFFLINE, Presence.UNREACHABLE, Presence.PAUSED}
 """Who is free now, or will be without anybody's doing."""
@@ -49,7 +47,7 @@ _WORDS: Mapping[Presence, str] = {
 }
 RESTING = "left in peace after a missed offer"
 JUST_MISSED = "missed this contact just now"
-LEFT_FOR_ONE = "the contact waits for another by name"
+ELSEWHERE = "another one is asked for"
 OTHERWISE = "free and able too"
 
 
@@ -95,11 +93,12 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 class _Waiting:
     """A contact in its queue, and where it is looked for at present."""
 
-    __slots__ = ("ask", "contact", "key", "personal", "recheck_at", "withheld")
+    __slots__ = ("ask", "contact", "entry", "personal", "recheck_at", "withheld")
 
-    def __init__(self, contact: Contact, *, key: Key) -> None:
+    def __init__(self, contact: Contact, *, entry: Entry) -> None:
         self.contact = contact
-        self.key = key
+        self.entry = entry
+        """Its place, in its queue and in every line."""
         self.ask: Ask | None = None
         """In whose line it stands."""
         self.personal: AgentId | None = None
@@ -109,15 +108,14 @@ class _Waiting:
 
 
 class _Hall:
-    """A queue: its agents who are not free, and all who wait in it, offered or not."""
+    """A queue: why its agents are not free, and all who wait in it, offered or not."""
 
-    __slots__ = ("line", "size", "unready", "unready_for")
+    __slots__ = ("line", "size", "unready")
 
-    def __init__(self) -> None:
+    def __init__(self, *, size: int) -> None:
         self.line: SortedList = SortedList()
-        self.size = 0
-        self.unready: dict[str, str] = {}
-        self.unready_for: dict[str, int] = {}
+        self.size = size
+        self.unready = Reasons(named=size <= MOST_NAMED)
 
 
 class _LastOffer(NamedTuple):
@@ -154,9 +152,9 @@ class Matching:
         self._later: list[tuple[float, int, CallId]] = []
         self._last_offer: dict[AgentId, _LastOffer] = {}
         """What each agent was offered last. A memory, not a reservation."""
-        self._turns: dict[tuple[QueueName, AgentId], int] = {}
         self._turn = 0
-        self._taken: dict[tuple[QueueName, AgentId], int] = {}
+        self._turns: dict[AgentId, dict[QueueName, int]] = {}
+        self._taken: dict[AgentId, dict[QueueName, int]] = {}
         self._now = 0.0
         self._changed()
 
@@ -170,9 +168,9 @@ class Matching:
         self.remove(contact.call)
         self._now = max(self._now, now)
         self._up_to_date()
-        waiting = _Waiting(contact, key=self._key(contact))
+        waiting = _Waiting(contact, entry=self._entry(contact))
         self._waiting[contact.call] = waiting
-        self._hall(contact.queue).line.add((waiting.key, contact.call))
+        self._hall(contact.queue).line.add(waiting.entry)
         self._file(waiting)
 
     def remove(self, call: CallId) -> None:
@@ -180,7 +178,7 @@ class Matching:
         waiting = self._waiting.pop(call, None)
         if waiting is not None:
             self._unfile(waiting)
-            self._halls[waiting.contact.queue].line.remove((waiting.key, call))
+            self._halls[waiting.contact.queue].line.remove(waiting.entry)
 
     def withhold(self, call: CallId) -> None:
         """Keep the place, and offer it to nobody: it is being offered, or does something else meanwhile."""
@@ -239,12 +237,13 @@ class Matching:
 
     def waiting(self, queue: QueueName) -> list[CallId]:
         """All who wait in a queue, the withheld too, in their order."""
-        return [call for _, call in self._hall(queue).line]
+        hall = self._halls.get(queue)
+        return [] if hall is None else [entry[-1] for entry in hall.line]
 
     def position(self, call: CallId) -> int:
         """1 for who is next. Raises KeyError for a contact that does not wait."""
         waiting = self._waiting[call]
-        place: int = self._halls[waiting.contact.queue].line.index((waiting.key, call))
+        place: int = self._halls[waiting.contact.queue].line.index(waiting.entry)
         return place + 1
 
     def _policy(self, queue: QueueName) -> QueuePolicy:
@@ -253,7 +252,7 @@ class Matching:
     def _hall(self, queue: QueueName) -> _Hall:
         hall = self._halls.get(queue)
         if hall is None:
-            hall = self._halls[queue] = _Hall()
+            hall = self._halls[queue] = _Hall(size=len(self._roster.of_queue(queue)))
         return hall
 
     def _file(self, waiting: _Waiting) -> None:
@@ -269,26 +268,29 @@ class Matching:
             self._file_personally(waiting, agent=contact.only)
             return
         policy = self._policy(contact.queue)
-        steps = [contact.place_at + relaxation.after_s for relaxation in policy.relax]
-        step = sum(at <= now for at in steps)
+        step = 0
+        for relaxation in policy.relax:
+            if contact.place_at + relaxation.after_s > now:
+                break
+            step += 1
         ask = self._ask(contact, policy=policy, step=step)
         if contact.sticky is not None and now < contact.sticky_until and self._awaited(contact.sticky, ask=ask):
             self._file_personally(waiting, agent=contact.sticky)
             self._recheck(waiting, at=contact.sticky_until)
             return
         waiting.ask = ask
-        ask.line.add(contact.call, key=waiting.key)
-        if ask.bench:
+        ask.line.add(contact.call, entry=waiting.entry)
+        if ask.bench.line.entries:
             self._fresh_asks[ask] = None
-        if step < len(steps):
-            self._recheck(waiting, at=steps[step])
+        if step < len(policy.relax):
+            self._recheck(waiting, at=contact.place_at + policy.relax[step].after_s)
 
     def _file_personally(self, waiting: _Waiting, *, agent: AgentId) -> None:
         waiting.personal = agent
         line = self._personal.get(agent)
         if line is None:
             line = self._personal[agent] = Line()
-        line.add(waiting.contact.call, key=waiting.key)
+        line.add(waiting.contact.call, entry=waiting.entry)
         if agent in self._kin_of and agent not in self._unready:
             self._fresh_agents[agent] = None
 
@@ -324,7 +326,13 @@ class Matching:
         if ask is None:
             if len(self._asks) >= MOST_ASKS:
                 self._forget_asks()
-            ask = self._asks[name] = Ask(policy=policy, step=step, own=contact.requires, language=contact.language)
+            ask = self._asks[name] = Ask(
+                policy=policy,
+                step=step,
+                own=contact.requires,
+                language=contact.language,
+                named=self._hall(contact.queue).unready.named,
+            )
             for kin in self._kins.values():
                 if contact.queue in kin.queues:
                     kin.learn(ask, language=self._language)
@@ -365,7 +373,7 @@ class Matching:
         self._fresh_agents, self._fresh_asks = {}, {}
         self._halls, self._personal, self._later = {}, {}, []
         for queue in {queue for member in members.values() for queue in member.queues}:
-            self._hall(queue).size = len(self._roster.of_queue(queue))
+            self._hall(queue)
         for agent, kin in self._kin_of.items():
             state = self._roster[agent]
             self._note_at_work(agent, kin=kin, at_work=state.presence in _AT_WORK)
@@ -375,8 +383,8 @@ class Matching:
                 self._fresh_agents[agent] = None
         for waiting in self._waiting.values():
             waiting.ask = waiting.personal = None
-            waiting.key = self._key(waiting.contact)
-            self._hall(waiting.contact.queue).line.add((waiting.key, waiting.contact.call))
+            waiting.entry = self._entry(waiting.contact)
+            self._hall(waiting.contact.queue).line.add(waiting.entry)
             self._file(waiting)
 
     def _kin(self, member: Member) -> Kin:
@@ -391,10 +399,11 @@ class Matching:
             kin = self._kins[name] = Kin(member)
         return kin
 
-    def _key(self, contact: Contact) -> Key:
-        """Places in a queue: one of priority is worth `ageing_s` of waiting, so that it never has to be worked out
+    def _entry(self, contact: Contact) -> Entry:
+        """Its place in a line: one of priority is worth `ageing_s` of waiting, so that it never has to be worked out
         again."""
-        return (contact.place_at - contact.priority * self._policy(contact.queue).ageing_s, contact.order)
+        ageing_s = self._policy(contact.queue).ageing_s
+        return (contact.place_at - contact.priority * ageing_s, contact.order, contact.call)
 
     def _why_unready(self, state: Agent) -> str:
         if state.presence is Presence.READY:
@@ -416,13 +425,11 @@ class Matching:
 
     def _note_unready(self, agent: AgentId, *, kin: Kin, before: str, after: str) -> None:
         for queue in kin.queues:
-            hall = self._halls[queue]
+            unready = self._halls[queue].unready
             if before:
-                del hall.unready[agent]
-                _count(hall.unready_for, before, -1)
+                unready.remove(agent, why=before)
             if after:
-                hall.unready[agent] = after
-                _count(hall.unready_for, after, 1)
+                unready.add(agent, why=after)
         if after:
             self._unready[agent] = after
         else:
@@ -430,24 +437,20 @@ class Matching:
 
     def _remember(self, state: Agent) -> None:
         """Whose turn it was, and who took how many: read from what agents do with the contacts that wait here."""
-        if state.call is None or state.offer is None:
-            if state.presence is Presence.TALKING and state.call is not None:
-                self._remember_taken(state.agent, call=state.call)
+        if state.call is None:
             return
-        waiting = self._waiting.get(state.call)
-        last = self._last_offer.get(state.agent)
-        if waiting is None or (last is not None and last.offer == state.offer):
-            return
-        queue = waiting.contact.queue
-        self._turn += 1
-        self._turns[queue, state.agent] = self._turn
-        self._last_offer[state.agent] = _LastOffer(state.offer, state.call, queue)
-
-    def _remember_taken(self, agent: AgentId, *, call: CallId) -> None:
-        last = self._last_offer.get(agent)
-        if last is not None and last.call == call and not last.taken:
+        agent, last = state.agent, self._last_offer.get(state.agent)
+        if state.offer is not None:
+            waiting = self._waiting.get(state.call)
+            if waiting is not None and (last is None or last.offer != state.offer):
+                queue = waiting.contact.queue
+                self._turn += 1
+                self._turns.setdefault(agent, {})[queue] = self._turn
+                self._last_offer[agent] = _LastOffer(state.offer, state.call, queue)
+        elif state.presence is Presence.TALKING and last is not None and last.call == state.call and not last.taken:
             self._last_offer[agent] = last._replace(taken=True)
-            _count(self._taken, (last.queue, agent), 1)
+            taken = self._taken.setdefault(agent, {})
+            taken[last.queue] = taken.get(last.queue, 0) + 1
 
     def _bench(self, agent: AgentId) -> None:
         if agent not in self._benched:
@@ -456,26 +459,20 @@ class Matching:
             self._seat(agent, kin=kin, asks=(*kin.able, *kin.unable))
 
     def _seat(self, agent: AgentId, *, kin: Kin, asks: Iterable[Ask]) -> None:
-        for ask in asks:
-            why = kin.unable.get(ask)
-            if why is None:
-                queue = ask.policy.name
-                ask.bench.add(
-                    agent, level=kin.levels.get(queue, 1), standing=self._standing(agent, kin=kin, queue=queue)
-                )
-            else:
-                ask.unable[agent] = why
-                _count(ask.unable_for, why, 1)
-
-    def _standing(self, agent: AgentId, *, kin: Kin, queue: QueueName) -> Standing:
-        return Standing(
+        standing = Standing(
             order=self._order[agent],
             idle_since=self._roster[agent].idle_since,
-            turn=self._turns.get((queue, agent), 0),
-            taken=self._taken.get((queue, agent), 0),
+            turns=self._turns.get(agent, {}),
+            taken=self._taken.get(agent, {}),
             other_queues=len(kin.queues) - 1,
             rarity=kin.rarity,
         )
+        for ask in asks:
+            why = kin.unable.get(ask)
+            if why is None:
+                ask.bench.add(agent, level=kin.levels.get(ask.policy.name, 1), standing=standing)
+            else:
+                ask.unable.add(agent, why=why)
 
     def _unbench(self, agent: AgentId, *, kin: Kin) -> None:
         if agent not in self._benched:
@@ -484,8 +481,7 @@ class Matching:
         for ask in kin.able:
             ask.bench.discard(agent)
         for ask, why in kin.unable.items():
-            del ask.unable[agent]
-            _count(ask.unable_for, why, -1)
+            ask.unable.remove(agent, why=why)
 
     def _for_agents(self) -> Choice | None:
         """The most urgent contact that an agent can serve of whom nothing is known yet."""
@@ -509,72 +505,77 @@ class Matching:
 
     def _for_asks(self) -> Choice | None:
         """The most urgent contact of those that came, or ask for less than they did, while agents were free."""
-        best: tuple[float, Key] | None = None
-        chosen: _Waiting | None = None
+        best = math.inf
+        first: Entry | None = None
         heads = 0
-        for ask in list(self._fresh_asks):
-            call = ask.line.first()
-            if call is None or not ask.bench:
+        for ask in tuple(self._fresh_asks):
+            entry = ask.line.first()
+            if entry is None or not ask.bench:
                 del self._fresh_asks[ask]
                 continue
-            waiting = self._waiting[call]
-            urgency = self._urgency(waiting)
             heads += 1
-            if best is None or urgency < best:
-                best, chosen = urgency, waiting
-        if chosen is None:
+            urgency = (entry[0] - self._now) / ask.target_s
+            if first is None or urgency < best or (urgency == best and entry < first):
+                best, first = urgency, entry
+        if first is None:
             return None
-        assert chosen.ask is not None
-        return self._benched_choice(chosen, ask=chosen.ask, heads=heads)
+        waiting = self._waiting[first[-1]]
+        assert waiting.ask is not None
+        return self._benched_choice(waiting, ask=waiting.ask, heads=heads)
 
     def _most_urgent(self, agent: AgentId) -> tuple[_Waiting, int] | None:
-        """Of the contacts that this agent can serve; and how many lines had one. Not the one that was just missed,
-        where there is another and somebody else will be able to serve the missed one."""
-        lines = [ask.line for ask in self._kin_of[agent].able if ask.line]
-        personal = self._personal.get(agent)
-        if personal:
-            lines.append(personal)
+        """Of the contacts that this agent can serve; and how many lines had one. Urgent is who has waited for the
+        most times the queue's own target, what priority is worth included. Not the one that was just missed, where
+        there is another and somebody else will be able to serve the missed one."""
+        now = self._now
         missed = self._missed_by(agent)
-        unwanted = _NO_CALLS if missed is None else frozenset((missed.contact.call,))
-        best: tuple[float, Key] | None = None
-        chosen: _Waiting | None = None
-        for line in lines:
-            call = line.first_but(unwanted) if unwanted else line.first()
-            if call is None:
+        best = math.inf
+        first: Entry | None = None
+        heads = 0
+        for ask in self._kin_of[agent].able:
+            if not ask.line.entries:
                 continue
-            waiting = self._waiting[call]
-            urgency = self._urgency(waiting)
-            if best is None or urgency < best:
-                best, chosen = urgency, waiting
-        if chosen is None and missed is not None and any(missed.contact.call in line for line in lines):
-            chosen = missed
-        return None if chosen is None else (chosen, len(lines))
+            heads += 1
+            entry = ask.line.first() if missed is None else ask.line.first_but(missed)
+            if entry is not None:
+                urgency = (entry[0] - now) / ask.target_s
+                if first is None or urgency < best or (urgency == best and entry < first):
+                    best, first = urgency, entry
+        personal = self._personal.get(agent)
+        if personal is not None:
+            heads += 1
+            entry = personal.first()
+            assert entry is not None
+            urgency = (entry[0] - now) / self._policy(self._waiting[entry[-1]].contact.queue).service_level_s
+            if first is None or urgency < best or (urgency == best and entry < first):
+                first = entry
+        if first is not None:
+            return self._waiting[first[-1]], heads
+        return (self._waiting[next(iter(missed))], heads) if missed is not None else None
 
-    def _missed_by(self, agent: AgentId) -> _Waiting | None:
-        """The contact that this agent was offered last, did not take, and leaves to others where there are any."""
+    def _missed_by(self, agent: AgentId) -> frozenset[CallId] | None:
+        """The contact that this agent can serve, was offered last, did not take, and leaves to others where there are
+        any."""
         last = self._last_offer.get(agent)
         waiting = self._waiting.get(last.call) if last is not None else None
         if waiting is None or waiting.ask is None or agent not in waiting.contact.refused_by:
             return None
-        own = self._at_work.get(agent)
-        others = sum(kin.working - (kin is own) for kin in waiting.ask.kins)
-        return waiting if others else None
+        own = self._kin_of[agent]
+        if own not in waiting.ask.kins or sum(kin.working for kin in waiting.ask.kins) < 2:
+            return None
+        return frozenset((waiting.contact.call,))
+
+    def _benched_choice(self, waiting: _Waiting, *, ask: Ask, heads: int) -> Choice:
+        contact = waiting.contact
+        unwanted = _NOBODY
+        if contact.refused_by:
+            unwanted = frozenset(agent for agent in contact.refused_by if self._offered_last(agent) == contact.call)
+        agents = ask.bench.choose(contact.call, unwanted=unwanted)
+        return self._choice(waiting, ask=ask, agents=agents, heads=heads, unwanted=unwanted)
 
     def _offered_last(self, agent: AgentId) -> CallId | None:
         last = self._last_offer.get(agent)
         return None if last is None else last.call
-
-    def _urgency(self, waiting: _Waiting) -> tuple[float, Key]:
-        """Smaller is more urgent: by how many times a queue's own target has been waited for, what priority is worth
-        included; then by place."""
-        target_s = self._policy(waiting.contact.queue).service_level_s
-        return ((waiting.key[0] - self._now) / target_s, waiting.key)
-
-    def _benched_choice(self, waiting: _Waiting, *, ask: Ask, heads: int) -> Choice:
-        contact = waiting.contact
-        unwanted = frozenset(agent for agent in contact.refused_by if self._offered_last(agent) == contact.call)
-        agents = ask.bench.choose(contact.call, unwanted=unwanted)
-        return self._choice(waiting, ask=ask, agents=agents, heads=heads, unwanted=unwanted)
 
     def _choice(
         self,
@@ -585,29 +586,26 @@ class Matching:
         heads: int,
         unwanted: frozenset[AgentId] = _NOBODY,
     ) -> Choice:
-        queue = waiting.contact.queue
-        hall = self._halls[queue]
-        winner = agents[0]
-        passed_over: dict[str, str] = {}
-        others: dict[str, int] = {}
-        if hall.size <= MOST_NAMED:
-            passed_over.update(hall.unready)
-            passed_over.update(ask.unable)
-        else:
-            others = dict(hall.unready_for)
-            for why, count in ask.unable_for.items():
-                others[why] = others.get(why, 0) + count
-        losers = len(ask.bench) - len(agents) if winner in ask.bench else 0
+        bench = ask.bench
+        unready = self._halls[ask.policy.name].unready
+        passed_over = {**unready.names, **ask.unable.names}
+        others = dict(unready.counts)
+        for why, count in ask.unable.counts.items():
+            others[why] = others.get(why, 0) + count
+        losers = len(bench) - len(agents) if agents[0] in bench else 0
         if losers:
-            for agent in islice((agent for agent in ask.bench if agent not in agents), MOST_NAMED):
-                passed_over[agent] = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=winner)
+            passed_over |= bench.losers(agents, most=MOST_NAMED, mixed=len(ask.levels) > 1)
+            for agent in unwanted:
+                if agent in passed_over and agent in bench:
+                    passed_over[agent] = JUST_MISSED
             if losers > MOST_NAMED:
                 others[OTHERWISE] = losers - MOST_NAMED
-        first = ask.choosing.because if losers or len(agents) > 1 else "the only one free"
-        second = f"first in {queue}"
+        first = bench.choosing.because if losers or len(agents) > 1 else "the only one free"
         if heads > 1:
-            times = max(0.0, self._now - waiting.key[0]) / ask.policy.service_level_s
-            second = f"{queue} furthest from its target, {times:.1f} times {ask.policy.service_level_s:g} s"
+            times = max(0.0, self._now - waiting.entry[0]) / ask.target_s
+            second = f"{ask.policy.name} furthest from its target, {times:.1f} times {ask.target_s:g} s"
+        else:
+            second = f"first in {ask.policy.name}"
         return Choice(
             contact=waiting.contact.call,
             agents=agents,
@@ -618,26 +616,17 @@ class Matching:
 
     def _personal_choice(self, waiting: _Waiting, *, agent: AgentId) -> Choice:
         contact = waiting.contact
-        hall = self._halls.get(contact.queue) or _Hall()
-        free = hall.size - len(hall.unready) - (contact.queue in self._kin_of[agent].queues)
-        passed_over: dict[str, str] = {}
-        others: dict[str, int] = {}
-        if hall.size <= MOST_NAMED:
-            passed_over.update(hall.unready)
-            members = self._roster.of_queue(contact.queue)
+        hall = self._hall(contact.queue)
+        passed_over = dict(hall.unready.names)
+        others = dict(hall.unready.counts)
+        members = self._roster.of_queue(contact.queue)
+        if hall.unready.named:
             for each in members:
-                if each not in hall.unready and each != agent:
-                    passed_over[each] = LEFT_FOR_ONE
+                if each != agent and each not in passed_over:
+                    passed_over[each] = ELSEWHERE
         else:
-            others = hall.unready_for | ({LEFT_FOR_ONE: free} if free else {})
+            free_too = hall.size - sum(others.values()) - (contact.queue in self._kin_of[agent].queues)
+            if free_too:
+                others[ELSEWHERE] = free_too
         because = "asked for by name" if contact.only is not None else "served this citizen last"
         return Choice(contact=contact.call, agents=(agent,), because=because, passed_over=passed_over, others=others)
-
-
-def _count(counts: dict[_Counted, int], what: _Counted, more: int) -> None:
-    """Add, and keep no zero."""
-    now = counts.get(what, 0) + more
-    if now:
-        counts[what] = now
-    else:
-        del counts[what]
