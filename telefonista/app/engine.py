@@ -15,12 +15,13 @@ from agents import AgentsService, Member
 from ivr import Flow, IvrService
 from recordings import RecordingsService
 from telefonista.kernel.call import Call
-from telefonista.kernel.calls import Calls
+from telefonista.kernel.calls import Calls, owed
 from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.commands import (
     AnyCommand,
     CancelTimer,
     Errand,
+    HangUp,
     KeepRecording,
     PbxCommand,
     SetAgentTimer,
@@ -36,6 +37,7 @@ from telefonista.kernel.events import (
     CallStopped,
     Entry,
     Event,
+    LegEnded,
     NodeLost,
     PhoneChanged,
     RecordingFailed,
@@ -97,6 +99,8 @@ class Engine:
         self._suspicion = Suspicion()
         self._on_failure = on_failure
         self._accepting = False
+        self.offering = True
+        """Whether contacts are offered to agents."""
         self.failure: Exception | None = None
         """Why the engine has ended, if it has."""
 
@@ -201,21 +205,34 @@ class Engine:
             raise EngineFailed(f"the engine has failed: {self.failure}")
 
     def node_lost(self, node: str, *, why: str) -> None:
-        """The Asterisk of this name is dead, and so is every call in it. Raises `EngineFailed`."""
+        """The Asterisk of this name is dead, and so is every call in it; a citizen who is to be called back, and a
+        message that is to be heard, is not. Raises `EngineFailed`."""
         dead = [call for call in self.calls.open if call.startswith(f"{node}-")]
         self._take(NodeLost(node=node, why=why))
         for call in dead:
-            self._take(CallLost(call=call, why=why))
+            if not owed(self.calls.open[call]):
+                self._take(CallLost(call=call, why=why))
+                continue
+            for leg in sorted(self.calls.open[call].legs):
+                self._take(LegEnded(call=call, leg=leg, cause=0, lost=True), matching=False)
         if dead:
             _log.warning("calls lost with their Asterisk", node=node, calls=len(dead), why=why)
 
     def stop_calls(self) -> int:
-        """Hang up every open call, for the engine is being stopped on purpose; returns how many there were. Raises
-        `EngineFailed`."""
+        """Hang up every open call, for the engine is being stopped on purpose; returns how many there were. Contacts
+        that are owed lose their legs and wait on. Raises `EngineFailed`."""
         open_calls = list(self.calls.open)
         for call in open_calls:
-            self._take(CallStopped(call=call))
+            if owed(self.calls.open[call]):
+                self._execute([HangUp(call=call, leg=leg) for leg in sorted(self.calls.open[call].legs)])
+            else:
+                self._take(CallStopped(call=call))
         return len(open_calls)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no telephone has anything to do with us."""
+        return not any(call.legs for call in self.calls.open.values())
 
     def agree(self, observation: Observation) -> None:
         """The link is up after a gap, in which nothing was carried out: take up every call where the journal has it,
@@ -265,7 +282,7 @@ class Engine:
 
     def _may_offer(self) -> bool:
         """An offer made while nobody can be rung would only end as lost."""
-        return self._pbx is not None and self._pbx.up
+        return self._pbx is not None and self._pbx.up and self.offering
 
     def _execute(self, commands: Iterable[AnyCommand]) -> None:
         for_pbx: list[PbxCommand] = []

@@ -1,18 +1,24 @@
-"""All calls that are open: the kernel's own room."""
+"""All contacts that are open, with or without a citizen's channel: the kernel's own room."""
 
 from collections.abc import Mapping, Sequence
 
-from telefonista.kernel.call import MACHINE, Call, CallState, begin, hang_up_all
-from telefonista.kernel.commands import Answer
-from telefonista.kernel.events import CallArrived, CallEvent, Entry
-from telefonista.kernel.ids import CallId
+from telefonista.kernel.call import MACHINE, Call, CallState, begin, book, hang_up_all
+from telefonista.kernel.commands import Answer, Mute, StartMusic
+from telefonista.kernel.events import CallArrived, CallEvent, ContactBooked, Entry
+from telefonista.kernel.ids import CallId, is_contact
 from telefonista.kernel.machine import Output
+from telefonista.kernel.shape import layout
+
+
+def owed(call: Call) -> bool:
+    """Whether this is a contact that outlives its legs: a callback or a message, until an agent has it."""
+    return not call.citizen_here and call.state in (CallState.WAITING, CallState.RINGING, CallState.DIALLING)
 
 
 class Calls:
     """A `Room` that holds each open call and steps it."""
 
-    consumes: frozenset[type] = frozenset({CallArrived, *MACHINE.events})
+    consumes: frozenset[type] = frozenset({CallArrived, ContactBooked, *MACHINE.events})
 
     def __init__(self) -> None:
         self._calls: dict[CallId, Call] = {}
@@ -30,6 +36,9 @@ class Calls:
                 return ()
             self._calls[event.call], outputs = begin(event, at=entry.at)
             return outputs
+        if isinstance(event, ContactBooked):
+            self._calls.setdefault(event.call, book(event, at=entry.at))
+            return ()
         if known is None:
             return ()
         self._calls[event.call], outputs = MACHINE.step(known, event, at=entry.at)
@@ -39,9 +48,13 @@ class Calls:
         known = self._calls.get(call)
         if known is None:
             return ()
-        if known.state is not CallState.CLEARING:
-            return [Answer(call=call, leg=known.citizen)]
-        return hang_up_all(known)
+        if known.state is CallState.CLEARING:
+            return hang_up_all(known)
+        # Whatever of it was asked for before is so already; bridges are made whole by the look at what is there.
+        wanted = layout(known)
+        again: list[Output] = [] if is_contact(call) else [Answer(call=call, leg=known.citizen)]
+        again += [Mute(call=call, leg=leg) for leg in sorted(wanted.muted)]
+        return [*again, *(StartMusic(call=call, leg=leg) for leg in wanted.waiting)]
 
     def forget(self, call: CallId) -> None:
         self._calls.pop(call, None)

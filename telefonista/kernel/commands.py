@@ -9,7 +9,18 @@ from typing import Literal
 
 import msgspec
 
-from telefonista.kernel.ids import AgentId, BridgeId, CallId, LegId, ListeningId, NodeName, PlaybackId, RecordingId
+from telefonista.kernel.ids import (
+    AgentId,
+    BridgeId,
+    CallId,
+    LegId,
+    LineName,
+    ListeningId,
+    NodeName,
+    PlaybackId,
+    RecordingId,
+    RouteName,
+)
 
 
 class Prompt(msgspec.Struct, frozen=True):
@@ -56,14 +67,33 @@ class Ring(Command, frozen=True):
 
     leg: LegId
     agent: AgentId
-    citizen: LegId
+    citizen: LegId | None
+    """Whose call it is, where that leg is there."""
     shown_number: str
     """What the agent's phone shows as the caller; digits, `+`, or empty."""
     timeout_s: float
 
 
+class Dial(Command, frozen=True):
+    """Dial a number outside; `LegAnswered` or `LegEnded` follows. At most once: under a leg's name that is there
+    already nothing is dialled."""
+
+    leg: LegId
+    number: str
+    route: RouteName
+    """By which trunk, if that one dials out; else by the first that does."""
+    line: LineName
+    """Whose number is shown."""
+    beside: LegId | None
+    """A leg of the same call, which ties the new one to it."""
+    timeout_s: float
+
+    def __repr__(self) -> str:
+        return f"Dial(call={self.call!r}, leg={self.leg!r}, route={self.route!r}, number=…)"
+
+
 class Connect(Command, frozen=True):
-    """Make the bridge if it is not there and put both legs into it."""
+    """Make the bridge if it is not there and put these legs into it; a leg leaves where it was before."""
 
     bridge: BridgeId
     legs: tuple[LegId, ...]
@@ -77,6 +107,46 @@ class Disconnect(Command, frozen=True):
 
 class HangUp(Command, frozen=True):
     leg: LegId
+
+
+class PlayRinging(Command, frozen=True):
+    """The tone of a far telephone's ringing, to this leg and nobody else, until `StopPlayback`."""
+
+    leg: LegId
+    playback: PlaybackId
+
+
+class PlayMessage(Command, frozen=True):
+    """Play a citizen's spoken message on a leg; `PlaybackEnded` follows in every case."""
+
+    leg: LegId
+    playback: PlaybackId
+    recording: RecordingId
+
+
+class Mute(Command, frozen=True):
+    """Nobody hears this leg; it hears as before."""
+
+    leg: LegId
+
+
+class Unmute(Command, frozen=True):
+    leg: LegId
+
+
+class Snoop(Command, frozen=True):
+    """Make a leg that hears what another hears and says, and whose own sound only that other hears; `LegAnswered` or
+    `LegEnded` follows."""
+
+    leg: LegId
+    at: LegId
+
+
+class AnswerRefer(Command, frozen=True):
+    """Tell a telephone that used its transfer key what came of it."""
+
+    leg: LegId
+    accepted: bool
 
 
 class RecordMessage(Command, frozen=True):
@@ -195,6 +265,13 @@ PbxCommand = (
     | Connect
     | Disconnect
     | HangUp
+    | Dial
+    | PlayRinging
+    | PlayMessage
+    | Mute
+    | Unmute
+    | Snoop
+    | AnswerRefer
     | RecordMessage
     | StopMessage
     | StartRecording

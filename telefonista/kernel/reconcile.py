@@ -10,8 +10,9 @@ import msgspec
 from telefonista.kernel.call import Call, CallState
 from telefonista.kernel.commands import AnyCommand, Connect, Disconnect, HangUp
 from telefonista.kernel.events import CallArrived, Event, LegAnswered, LegEnded
-from telefonista.kernel.ids import CallId, LegId, LineName, RouteName, call_of, citizen_leg, is_ours
+from telefonista.kernel.ids import CallId, LegId, LineName, RouteName, call_of, is_contact, is_ours
 from telefonista.kernel.ports import Observation
+from telefonista.kernel.shape import awaited, layout, roles
 
 _CAUSE_UNKNOWN = 0
 
@@ -36,7 +37,9 @@ def audit(
     known = {leg for call in now.values() for leg in call.legs}
     suspicion = Suspicion(
         missing=missing_legs(believed, observation),
-        stray=frozenset(leg.leg for leg in observation.legs if is_ours(leg.leg) and leg.leg not in known),
+        stray=frozenset(
+            leg.leg for leg in observation.legs if (is_ours(leg.leg) or is_contact(leg.leg)) and leg.leg not in known
+        ),
     )
     agreement = Agreement(events=[], commands=[])
     for call in now.values():
@@ -54,8 +57,9 @@ def missing_legs(calls: Mapping[CallId, Call], observation: Observation) -> froz
 
 
 def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], observation: Observation) -> Agreement:
-    """Legs that are gone end as lost; channels nobody knows become calls, or are hung up where they are our own
-    leftovers; a conversation whose bridge is incomplete is connected again; bridges without a call are destroyed."""
+    """Legs that are gone end as lost; a leg whose answer is waited for and that is up was answered; channels nobody
+    knows become calls, or are hung up where they are our own leftovers; bridges are made whole as the calls' layouts
+    say, and those without a call are destroyed. Nobody is dialled."""
     agreement = Agreement(events=[], commands=[])
     gone = missing_legs(believed, observation)
     for call in now.values():
@@ -65,12 +69,15 @@ def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], ob
         leg = observed.leg
         call_id = call_of(leg)
         known = now.get(call_id)
-        if is_ours(leg):
+        if is_ours(leg) or is_contact(leg):
             if known is None or leg not in known.legs:
                 agreement.commands.append(HangUp(call=call_id, leg=leg))
-            elif known.state is CallState.RINGING and leg == known.agent_leg and observed.answered:
+            elif observed.answered and leg in awaited(known):
                 # Not `in_application`: Asterisk lists a leg there from the moment it is dialled (seen).
                 agreement.events.append(LegAnswered(call=call_id, leg=leg))
+            elif known.state is not CallState.CLEARING and leg not in roles(known):
+                # It was to be hung up, and nobody was there to hear it.
+                agreement.commands.append(HangUp(call=call_id, leg=leg))
         elif observed.in_application and known is None:
             agreement.events.append(
                 CallArrived(
@@ -81,17 +88,14 @@ def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], ob
                     caller=observed.caller,
                 )
             )
-    bridges = {bridge.bridge: bridge.legs for bridge in observation.bridges}
+    seen = {bridge.bridge: bridge.legs for bridge in observation.bridges}
     for call in now.values():
-        if call.state is CallState.TALKING and call.bridge is not None and call.agent_leg is not None:
-            wanted = {citizen_leg(call.call), call.agent_leg}
-            if not wanted & gone and not wanted <= bridges.get(call.bridge, frozenset()):
-                agreement.commands.append(
-                    Connect(call=call.call, bridge=call.bridge, legs=(citizen_leg(call.call), call.agent_leg))
-                )
-    for bridge in bridges:
+        for bridge, legs in layout(call).bridges.items():
+            if not gone.intersection(legs) and not set(legs) <= seen.get(bridge, frozenset()):
+                agreement.commands.append(Connect(call=call.call, bridge=bridge, legs=legs))
+    for bridge in seen:
         if is_ours(bridge):
             owner = now.get(call_of(bridge))
-            if owner is None or owner.bridge != bridge:
+            if owner is None or bridge not in layout(owner).bridges:
                 agreement.commands.append(Disconnect(call=call_of(bridge), bridge=bridge))
     return agreement

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from telefonista.kernel.commands import (
+    Dial,
     PbxCommand,
     Prompt,
     StartListening,
@@ -220,6 +221,7 @@ class AsteriskLink:
         sink: Sink,
         accepting: Callable[[], bool],
         prompt_uri: Callable[[Prompt], str],
+        way: Callable[[Dial], ari.Way] = ari.no_way,
         agents: Iterable[AgentId] = (),
         application: str = "telefonista",
         host: str = "127.0.0.1",
@@ -237,6 +239,7 @@ class AsteriskLink:
         self._sink = sink
         self._accepting = accepting
         self._prompt_uri = prompt_uri
+        self._way = way
         self._agents = tuple(agents)
         self._application = application
         self._host = host
@@ -627,7 +630,7 @@ class AsteriskLink:
             if self._listener is not None:
                 self._listener.stop_listening(command)
             return ()
-        return ari.requests_for(command, application=self._application, prompt_uri=self._prompt_uri)
+        return ari.requests_for(command, application=self._application, prompt_uri=self._prompt_uri, way=self._way)
 
     def _start_listening(self, command: StartListening) -> tuple[ari.Request, ...]:
         """Nothing where nobody listens; that is told either by the listener or by us."""

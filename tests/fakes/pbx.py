@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 
 from telefonista.kernel.commands import PbxCommand, Prompt, StartRecording, StopRecording
 from telefonista.kernel.events import Event, RecordingStarted, RecordingStopped
-from telefonista.kernel.ids import AgentId, CallId, LegId, PlaybackId, is_ours
+from telefonista.kernel.ids import AgentId, CallId, LegId, PlaybackId
 from telefonista.kernel.ports import LinkDown, Observation, Refused, Sink
 from telefonista.pbx.wire import ari, observation
 from telefonista.pbx.wire.frames import Credentials
@@ -43,6 +43,11 @@ class _Channel:
     handed_over: str = ""
     inside: bool = False
     waiting: bool = False
+    outside: str = ""
+    """The number that was dialled, of a leg to somebody outside."""
+    spied: str = ""
+    """Whom a leg that listens listens to."""
+    muted: bool = False
     playbacks: list[str] = field(default_factory=list)
 
 
@@ -111,7 +116,24 @@ class Node:
         channel = self.channels[leg]
         channel.state = "Ringing"
         self._tell("ChannelStateChange", channel=self._shown(channel))
-        self.phone_becomes(AgentId(channel.agent), "RINGING")
+        self._lamp(channel, "RINGING")
+
+    def _lamp(self, channel: _Channel, state: str) -> None:
+        """What the telephone's device state becomes, where it is an agent's."""
+        if channel.agent:
+            self.phone_becomes(AgentId(channel.agent), state)
+
+    def holds(self, leg: LegId, *, on: bool = True) -> None:
+        """A telephone's own hold key."""
+        self._tell("ChannelHold" if on else "ChannelUnhold", channel=self._shown(self.channels[leg]))
+
+    def refers(self, leg: LegId, dialled: str) -> None:
+        """A telephone's transfer key."""
+        self._tell(
+            "ChannelTransfer",
+            refer_to={"requested_destination": {"destination": dialled}},
+            referred_by={"source_channel": self._shown(self.channels[leg])},
+        )
 
     def agent_answers(self, leg: LegId) -> None:
         channel = self.channels[leg]
@@ -119,7 +141,7 @@ class Node:
         self._tell("ChannelStateChange", channel=self._shown(channel))
         channel.inside = True
         self._tell("StasisStart", args=[], channel=self._shown(channel))
-        self.phone_becomes(AgentId(channel.agent), "INUSE")
+        self._lamp(channel, "INUSE")
 
     def hangs_up(self, leg: LegId, *, cause: int = 16, sip_status: int | None = None) -> None:
         """A leg ends: either side, or a phone that refuses or does not answer."""
@@ -132,10 +154,12 @@ class Node:
             self._finished(playback, "failed")
         if channel.inside:
             self._tell("StasisEnd", channel=self._shown(channel))
-        if is_ours(leg):
+        if ari.dialled_by_us(leg):
             told = {} if sip_status is None else {"tech_cause": sip_status}
             self._tell("ChannelDestroyed", cause=cause, cause_txt="", channel=self._shown(channel), **told)
-            self.phone_becomes(AgentId(channel.agent), "NOT_INUSE")
+            self._lamp(channel, "NOT_INUSE")
+        for other in [each.id for each in self.channels.values() if each.spied == leg]:
+            self.hangs_up(LegId(other))
 
     def dies(self) -> None:
         """Everything is gone and nothing is told."""
@@ -162,7 +186,8 @@ class Node:
             case "GET", ["bridges"]:
                 return 200, [{"id": name, "channels": list(members)} for name, members in self.bridges.items()]
             case "GET", ["applications", _]:
-                inside = [channel.id for channel in self.channels.values() if channel.inside or channel.agent]
+                ours = [channel.id for channel in self.channels.values() if ari.dialled_by_us(channel.id)]
+                inside = [*ours, *(channel.id for channel in self.channels.values() if channel.inside)]
                 return 200, {"name": self.application, "channel_ids": inside}
             case "GET", ["deviceStates", device]:
                 return 200, {"name": device, "state": self.phones.get(device.partition("/")[2], "UNAVAILABLE")}
@@ -207,6 +232,9 @@ class Node:
         agent = query["endpoint"].partition("/")[2]
         if leg in self.channels:
             return 409, {"message": "Channel with given unique ID already exists"}
+        if "@" in agent:
+            self.channels[leg] = _Channel(id=leg, state="Down", number=query.get("callerId", ""), outside=agent)
+            return 200, self._shown(self.channels[leg])
         if self.phones.get(agent, "UNAVAILABLE") == "UNAVAILABLE":
             return 500, {"error": "Allocation failed"}
         channel = _Channel(id=leg, state="Down", number=query.get("callerId", ""), agent=agent)
@@ -226,6 +254,15 @@ class Node:
             case "POST", ["play", playback]:
                 channel.playbacks.append(playback)
                 return 201, {"id": playback, "state": "queued"}
+            case "POST", ["snoop", snoop]:
+                listening = _Channel(id=snoop, state="Up", inside=True, spied=leg)
+                self.channels[snoop] = listening
+                self._tell("StasisStart", args=[], channel=self._shown(listening))
+                return 200, self._shown(listening)
+            case (("POST" | "DELETE"), ["mute"]):
+                channel.muted = method == "POST"
+            case "POST", ["transfer_progress"]:
+                pass
             case _:
                 return 404, {"message": "Resource not found"}
         return 204, None
@@ -322,6 +359,7 @@ class FakePbx:
         self._now = now
         self._accepting = accepting
         self._prompt_uri = prompt_uri
+        self.way = ari.Way(trunk="red")
         self._up = True
         self._waiting: list[tuple[Event, float] | Message] = []
 
@@ -393,7 +431,9 @@ class FakePbx:
             self._happened(RecordingStopped(call=command.call, recording=command.recording))
             return
         try:
-            requests = ari.requests_for(command, application="telefonista", prompt_uri=self._prompt_uri)
+            requests = ari.requests_for(
+                command, application="telefonista", prompt_uri=self._prompt_uri, way=lambda dial: self.way
+            )
         except Refused as problem:
             self._happened(ari.refused(command, why=str(problem)))
             return

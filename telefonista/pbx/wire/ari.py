@@ -17,14 +17,20 @@ import msgspec
 
 from telefonista.kernel.commands import (
     Answer,
+    AnswerRefer,
     Connect,
+    Dial,
     Disconnect,
     HangUp,
+    Mute,
     PbxCommand,
     Play,
+    PlayMessage,
+    PlayRinging,
     Prompt,
     RecordMessage,
     Ring,
+    Snoop,
     StartListening,
     StartMusic,
     StartRecording,
@@ -33,6 +39,7 @@ from telefonista.kernel.commands import (
     StopMusic,
     StopPlayback,
     StopRecording,
+    Unmute,
 )
 from telefonista.kernel.events import (
     CallArrived,
@@ -41,12 +48,15 @@ from telefonista.kernel.events import (
     Event,
     LegAnswered,
     LegEnded,
+    LegHeld,
     LegRang,
+    LegUnheld,
     MessageFailed,
     MessageRecorded,
     Phone,
     PhoneChanged,
     PlaybackEnded,
+    ReferReceived,
     SpeechFailed,
 )
 from telefonista.kernel.ids import (
@@ -57,6 +67,7 @@ from telefonista.kernel.ids import (
     RecordingId,
     RouteName,
     call_of,
+    is_contact,
     is_listening,
     is_ours,
 )
@@ -137,6 +148,35 @@ class ChannelStateChange(Message, frozen=True, tag=True, kw_only=True):
     channel: Channel
 
 
+class ChannelHold(Message, frozen=True, tag=True, kw_only=True):
+    channel: Channel
+
+
+class ChannelUnhold(Message, frozen=True, tag=True, kw_only=True):
+    channel: Channel
+
+
+class RequestedDestination(msgspec.Struct, frozen=True, gc=False):
+    destination: str = ""
+    """What was dialled; empty for a transfer onto another dialogue of the telephone's (`Replaces`)."""
+
+
+class ReferTo(msgspec.Struct, frozen=True):
+    requested_destination: RequestedDestination = RequestedDestination()
+
+
+class ReferredBy(msgspec.Struct, frozen=True):
+    source_channel: Channel
+
+
+class ChannelTransfer(Message, frozen=True, tag=True, kw_only=True):
+    """A telephone's REFER, which Asterisk leaves to us; told again, with a `state`, as that goes on."""
+
+    refer_to: ReferTo
+    referred_by: ReferredBy
+    state: str = ""
+
+
 class PlaybackFinished(Message, frozen=True, tag=True, kw_only=True):
     playback: Playback
 
@@ -179,6 +219,9 @@ Inbound = (
     | ChannelDestroyed
     | ChannelDtmfReceived
     | ChannelStateChange
+    | ChannelHold
+    | ChannelUnhold
+    | ChannelTransfer
     | PlaybackFinished
     | RecordingFinished
     | RecordingFailed
@@ -195,6 +238,9 @@ WANTED: Final = (
     "ChannelDestroyed",
     "ChannelDtmfReceived",
     "ChannelStateChange",
+    "ChannelHold",
+    "ChannelUnhold",
+    "ChannelTransfer",
     "PlaybackFinished",
     "RecordingFinished",
     "RecordingFailed",
@@ -263,11 +309,16 @@ def agent_of(device: str) -> AgentId | None:
     return AgentId(name) if technology == "PJSIP" and name else None
 
 
+def dialled_by_us(name: str) -> bool:
+    """Whether a channel of this name is one that we made: a leg of ours, or a citizen whom we call back."""
+    return is_ours(name) or is_contact(name)
+
+
 def _started(message: StasisStart) -> Event | None:
     name = message.channel.id
     if is_listening(name):
         return None
-    if is_ours(name):
+    if dialled_by_us(name):
         # A leg that we dialled enters the application when it is answered.
         return LegAnswered(call=call_of(name), leg=LegId(name))
     line, dialled, route = arguments(message.args)
@@ -289,7 +340,7 @@ def arguments(args: list[str]) -> tuple[str, str, str]:
 
 def _left(message: StasisEnd) -> Event | None:
     name = message.channel.id
-    if is_ours(name):
+    if dialled_by_us(name):
         # Its ChannelDestroyed follows and knows the cause.
         return None
     # Leaving the application ends the subscription to a citizen's channel, so its ChannelDestroyed never comes; one
@@ -299,7 +350,7 @@ def _left(message: StasisEnd) -> Event | None:
 
 def _destroyed(message: ChannelDestroyed) -> Event | None:
     name = message.channel.id
-    if not is_ours(name) or is_listening(name):
+    if not dialled_by_us(name) or is_listening(name):
         return None
     return LegEnded(call=call_of(name), leg=LegId(name), cause=message.cause, sip_status=message.tech_cause)
 
@@ -314,9 +365,26 @@ def _digit(message: ChannelDtmfReceived) -> Event | None:
 
 def _changed(message: ChannelStateChange) -> Event | None:
     name = message.channel.id
-    if message.channel.state != "Ringing" or not is_ours(name) or is_listening(name):
+    if message.channel.state != "Ringing" or not dialled_by_us(name) or is_listening(name):
         return None
     return LegRang(call=call_of(name), leg=LegId(name))
+
+
+def _held(message: ChannelHold) -> Event | None:
+    return LegHeld(call=call_of(message.channel.id), leg=LegId(message.channel.id))
+
+
+def _unheld(message: ChannelUnhold) -> Event | None:
+    return LegUnheld(call=call_of(message.channel.id), leg=LegId(message.channel.id))
+
+
+def _referred(message: ChannelTransfer) -> Event | None:
+    if message.state:
+        return None
+    leg = message.referred_by.source_channel.id
+    return ReferReceived(
+        call=call_of(leg), leg=LegId(leg), dialled=told(message.refer_to.requested_destination.destination)
+    )
 
 
 def _played(message: PlaybackFinished) -> Event | None:
@@ -353,6 +421,9 @@ _TO_KERNEL: Final[dict[type, Callable[..., Event | None]]] = {
     ChannelDestroyed: _destroyed,
     ChannelDtmfReceived: _digit,
     ChannelStateChange: _changed,
+    ChannelHold: _held,
+    ChannelUnhold: _unheld,
+    ChannelTransfer: _referred,
     PlaybackFinished: _played,
     RecordingFinished: _message_recorded,
     RecordingFailed: _message_failed,
@@ -412,6 +483,7 @@ def encode(request: Request, *, request_id: str) -> bytes:
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:@+=~-]{1,150}")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _SHOWABLE: Final = re.compile(r"\+?[0-9]{1,40}")
+_DIALLABLE: Final = re.compile(r"\+?[0-9*#]{1,40}")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _CONTACT: Final = re.compile(r"[A-Za-z0-9_.-]{1,80};@[0-9a-f]{32}")
 
@@ -495,14 +567,66 @@ def _ring(command: Ring, application: str) -> tuple[Request, ...]:
         Query("endpoint", f"PJSIP/{word(command.agent)}"),
         Query("app", word(application)),
         Query("timeout", str(max(1, ceil(command.timeout_s)))),
-        # Ties the new leg to the call (one linkedid) and lets video be negotiated.
-        Query("originator", name_in_path(command.citizen)),
     ]
+    if command.citizen is not None:
+        # Ties the new leg to the call (one linkedid) and lets video be negotiated.
+        query.append(Query("originator", name_in_path(command.citizen)))
     # What is not a number is not shown; without anything of ours Asterisk would show what the caller sent (seen).
     showable = _SHOWABLE.fullmatch(command.shown_number) is not None
     query.append(Query("callerId", command.shown_number if showable else NO_NUMBER))
     # 409: this very leg was dialled before (dialling is at most once), or so it says: see `doubt`.
     return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
+
+
+class Way(msgspec.Struct, frozen=True):
+    """How a number outside is reached: by which trunk, and which number of ours is shown there (empty: none)."""
+
+    trunk: str
+    shown_number: str = ""
+
+
+def no_way(command: Dial) -> Way:
+    """Where no trunk dials out. Raises `Refused`."""
+    raise Refused("no route dials out")
+
+
+def _dial(command: Dial, application: str, way: Callable[[Dial], Way]) -> tuple[Request, ...]:
+    if _DIALLABLE.fullmatch(command.number) is None:
+        raise Refused("not a number that can be dialled")
+    by = way(command)
+    showable = _SHOWABLE.fullmatch(by.shown_number) is not None
+    query = [
+        Query("endpoint", f"PJSIP/{command.number}@{word(by.trunk)}"),
+        Query("app", word(application)),
+        Query("timeout", str(max(1, ceil(command.timeout_s)))),
+        Query("callerId", by.shown_number if showable else NO_NUMBER),
+    ]
+    if command.beside is not None:
+        query.append(Query("originator", name_in_path(command.beside)))
+    return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
+
+
+def _snoop(command: Snoop, application: str) -> tuple[Request, ...]:
+    query = (Query("spy", "both"), Query("whisper", "out"), Query("app", word(application)))
+    path = f"channels/{name_in_path(command.at)}/snoop/{name_in_path(command.leg)}"
+    return (Request("POST", path, query),)
+
+
+def _mute(command: Mute | Unmute) -> tuple[Request, ...]:
+    method = "POST" if isinstance(command, Mute) else "DELETE"
+    path = f"channels/{name_in_path(command.leg)}/mute"
+    return (Request(method, path, (Query("direction", "in"),), harmless=_GONE),)
+
+
+def _play_media(command: PlayRinging | PlayMessage, media: str) -> tuple[Request, ...]:
+    path = f"channels/{name_in_path(command.leg)}/play/{name_in_path(command.playback)}"
+    return (Request("POST", path, (Query("media", media),)),)
+
+
+def _answer_refer(command: AnswerRefer) -> tuple[Request, ...]:
+    states = Query("states", "channel_answered" if command.accepted else "channel_declined")
+    path = f"channels/{name_in_path(command.leg)}/transfer_progress"
+    return (Request("POST", path, (states,), harmless=_GONE),)
 
 
 def _connect(command: Connect) -> tuple[Request, ...]:
@@ -568,7 +692,13 @@ def onward(message: StasisStart, *, context: str) -> Request | None:
 _GONE: Final = (404, 409, 412)
 
 
-def requests_for(command: PbxCommand, *, application: str, prompt_uri: Callable[[Prompt], str]) -> tuple[Request, ...]:
+def requests_for(
+    command: PbxCommand,
+    *,
+    application: str,
+    prompt_uri: Callable[[Prompt], str],
+    way: Callable[[Dial], Way] = no_way,
+) -> tuple[Request, ...]:
     """The requests that carry out a command, in order. Raises `Refused` for a value that must not go out, and for a
     recording, which is not ARI's to do."""
     match command:
@@ -590,6 +720,18 @@ def requests_for(command: PbxCommand, *, application: str, prompt_uri: Callable[
             return _disconnect(command)
         case HangUp():
             return _hang_up(command)
+        case Dial():
+            return _dial(command, application, way)
+        case Snoop():
+            return _snoop(command, application)
+        case Mute() | Unmute():
+            return _mute(command)
+        case PlayRinging():
+            return _play_media(command, "tone:ring")
+        case PlayMessage():
+            return _play_media(command, f"recording:{name_in_path(command.recording)}")
+        case AnswerRefer():
+            return _answer_refer(command)
         case RecordMessage():
             return _record_message(command)
         case StopMessage():
@@ -639,7 +781,7 @@ def forget_contact(contact: str) -> Request:
 def subject_of(command: PbxCommand) -> str:
     """The thing of Asterisk's that a command is about."""
     match command:
-        case Play() | StopPlayback():
+        case Play() | PlayRinging() | PlayMessage() | StopPlayback():
             return command.playback
         case Connect() | Disconnect():
             return command.bridge
@@ -669,7 +811,7 @@ def doubt(command: PbxCommand, *, status: int) -> Request | None:
     also to a phone that it cannot reach, where it should say 500 (seen on 22.10.1). So a leg "already there" is looked
     for; what `settled` makes of it does no harm when that leg was there and has ended meanwhile.
     """
-    if status == 409 and isinstance(command, Ring):
+    if status == 409 and isinstance(command, Ring | Dial):
         return Request("GET", f"channels/{name_in_path(command.leg)}")
     return None
 
@@ -682,11 +824,11 @@ def settled(command: PbxCommand, *, status: int) -> Event | None:
 def refused(command: PbxCommand, *, why: str, status: int = 0) -> Event:
     """The event for a command that was not carried out; `status` is the REST status, 0 when it was never sent."""
     match command:
-        case Play():
+        case Play() | PlayRinging() | PlayMessage():
             return PlaybackEnded(call=command.call, playback=command.playback, failed=True)
         case RecordMessage():
             return MessageFailed(call=command.call, recording=command.recording, why=_clipped(why))
-        case Ring():
+        case Ring() | Dial() | Snoop():
             # 500 "Allocation failed" is Asterisk's word for a phone that is not registered (seen).
             cause = {0: NO_ROUTE, 400: NO_ROUTE, 500: SUBSCRIBER_ABSENT}.get(status, TEMPORARY_FAILURE)
             return LegEnded(call=command.call, leg=command.leg, cause=cause)

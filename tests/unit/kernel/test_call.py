@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, CallState, begin, shown_number
+from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, MACHINE, CallState, begin
 from telefonista.kernel.commands import (
     Answer,
     AnyCommand,
@@ -15,6 +15,7 @@ from telefonista.kernel.commands import (
     Ring,
     SetTimer,
 )
+from telefonista.kernel.endings import phone_number
 from telefonista.kernel.events import (
     KINDS,
     AgentRang,
@@ -336,7 +337,6 @@ def test_late_news_of_a_call_that_is_over_is_ignored() -> None:
     "event",
     [
         OfferMade(call=CALL, visit=visit_id(CALL, n=1), offer=offer_id(CALL, n=1), agent=ANA, leg=FIRST),
-        offer_over(OfferOutcome.UNANSWERED),
         ConversationStarted(call=CALL, agent=ANA, leg=FIRST, bridge=BRIDGE, queue=QUEUE),
         ConversationEnded(call=CALL, agent=ANA, leg=FIRST, reason=EndReason.LOST),
         CallEnded(call=CALL, reason=EndReason.LOST),
@@ -361,4 +361,4 @@ def test_decision_that_the_calls_state_cannot_have_led_to_is_a_defect(event: Eve
     ],
 )
 def test_agents_phone_shows_digits_and_nothing_else_of_what_the_network_says(caller: str, shown: str) -> None:
-    assert shown_number(caller) == shown
+    assert phone_number(caller) == shown

@@ -18,10 +18,12 @@ from telefonista.kernel.ids import (
     agent_leg,
     bridge_id,
     citizen_leg,
+    offer_id,
     visit_id,
 )
 from telefonista.kernel.ports import Observation, ObservedBridge, ObservedLeg
 from telefonista.kernel.reconcile import Agreement, Suspicion, audit, missing_legs, reconcile
+from telefonista.kernel.shape import Offered
 
 CALL, OTHER = CallId("tf1-1700000000.1"), CallId("tf1-1700000000.2")
 CITIZEN, AGENT = citizen_leg(CALL), agent_leg(CALL, n=1)
@@ -39,12 +41,13 @@ WAITING = Call(
 RINGING = msgspec.structs.replace(
     WAITING,
     state=CallState.RINGING,
-    visit=visit_id(CALL, n=1),
+    offers=(Offered(offer=offer_id(CALL, n=1), visit=visit_id(CALL, n=1), agent=AgentId("101"), leg=AGENT),),
     agent=AgentId("101"),
-    agent_leg=AGENT,
     legs=frozenset({CITIZEN, AGENT}),
 )
-TALKING = msgspec.structs.replace(RINGING, state=CallState.TALKING, bridge=BRIDGE)
+TALKING = msgspec.structs.replace(
+    RINGING, state=CallState.TALKING, offers=(), agent_leg=AGENT, bridge=BRIDGE, bridges=1
+)
 
 
 def leg(name: LegId | CallId, *, answered: bool = True, inside: bool = True) -> ObservedLeg:
