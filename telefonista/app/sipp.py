@@ -1,9 +1,9 @@
 """Citizens and agents as real SIP telephones, played by sipp on loopback, for the demonstration and the tests.
 
-In: who dials what and when, which agents register and what they do when they ring. Out: what sipp itself saw of every
-call, as frozen values. sipp signals (its scenarios are in `scenarios/`), `rtp` carries the sound. A scenario writes a
-line for each thing that happens, which is read here at once, and obeys requests that are sent to its own SIP port.
-Never part of an engine that serves citizens; the engine must not import it.
+In: who dials what and when, which agents register, who is called, and what they do when they ring. Out: what sipp
+itself saw of every call, as frozen values. sipp signals (its scenarios are in `scenarios/`), `rtp` carries the sound.
+A scenario writes a line for each thing that happens, which is read here at once, and obeys requests that are sent to
+its own SIP port. Never part of an engine that serves citizens; the engine must not import it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ LONGEST_S = 900.0
 _READ_EVERY_S = 0.02
 _STOP_TIMEOUT_S = 3.0
 _REGISTER_TIMEOUT_S = 15.0
+_ASK_EVERY_S = 0.1
 
 
 class SippFailed(Exception):
@@ -99,8 +100,22 @@ class AgentCall:
     ended_by: EndedBy | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalledCall:
+    """A call to a citizen's telephone as sipp saw it. `number` is who was dialled, `shown` the number that the
+    telephone showed; times in epoch seconds."""
+
+    number: str
+    shown: str
+    rang_at: float
+    outcome: RingOutcome = RingOutcome.RINGING
+    answered_at: float | None = None
+    ended_at: float | None = None
+    ended_by: EndedBy | None = None
+
+
 class Manner(StrEnum):
-    """What an agent does when the telephone rings."""
+    """What somebody does when the telephone rings."""
 
     ANSWERS = "answers"
     LETS_RING = "lets_ring"
@@ -110,8 +125,8 @@ class Manner(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """What an agent does with one call. `after_s` is how long it rings before that, `talks_s` how long the agent talks
-    before hanging up; None: until the other side does."""
+    """What somebody does with one call. `after_s` is how long it rings before that, `talks_s` how long they talk before
+    hanging up; None: until the other side does."""
 
     manner: Manner = Manner.ANSWERS
     after_s: float = 0.5
@@ -150,12 +165,13 @@ class _Sipp:
         self._port = 0
         self._requests = 0
 
-    async def start(self, *arguments: str, sip_port: int, most_s: float) -> None:
-        """Raises `SippFailed` when it ends at once."""
+    async def start(self, *arguments: str, sip_port: int, most_s: float, own_port: int | None = None) -> None:
+        """`own_port` is for SIP; None: any."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for ending in ("log", "errors", "messages", "screen"):
             (self._folder / f"{self._name}.{ending}").unlink(missing_ok=True)
-        self._port, control_port = _free_udp_ports(2)
+        free_port, control_port = _free_udp_ports(2)
+        self._port = free_port if own_port is None else own_port
         command = self._program.command(
             f"127.0.0.1:{sip_port}",
             *("-i", "127.0.0.1", "-mi", "127.0.0.1", "-ci", "127.0.0.1", "-bind_local"),
@@ -209,8 +225,8 @@ class _Sipp:
                     return lines[-1][-300:]
         return "it said nothing"
 
-    def tell(self, request: str, call_id: str) -> None:
-        """Send a request of a call to the scenario that plays it."""
+    def tell(self, request: str, call_id: str, *, media_port: int | None = None) -> None:
+        """Send a request of a call to the scenario that plays it; who answers says where the sound goes."""
         self._requests += 1
         message = "\r\n".join(
             (
@@ -220,6 +236,7 @@ class _Sipp:
                 "To: <sip:sipp@127.0.0.1>",
                 f"Call-ID: {call_id}",
                 f"CSeq: {1000 + self._requests} {request}",
+                *([] if media_port is None else [f"Media-Port: {media_port}"]),
                 "Content-Length: 0",
                 "",
                 "",
@@ -432,7 +449,66 @@ class SippCitizens:
         ]
 
 
-class SippAgent:
+class _Telephones:
+    """What all telephones that are called have in common: they ring, do what the behaviour says, and are told more.
+    Each call is known by its Call-ID; `AgentCall.agent` is whose telephone it is."""
+
+    def __init__(self, *, behaviour: Callable[[str], Behaviour]) -> None:
+        self.behaviour = behaviour
+        self._sipp: _Sipp
+        self._calls: dict[str, AgentCall] = {}
+        self._far_ports: dict[str, int] = {}
+        self._behaviours: dict[str, Behaviour] = {}
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def behave(self, behaviour: Behaviour) -> None:
+        """Do this with every call from the next one on."""
+        self.behaviour = lambda number: behaviour
+
+    def last_words(self) -> str:
+        """sipp's last complaint, in one line."""
+        return self._sipp.last_words()
+
+    def _line_of(self, call_id: str) -> RtpLine:
+        raise NotImplementedError
+
+    def _rings(self, call_id: str, call: AgentCall, *, far_port: int, asked_about: str) -> None:
+        self._calls[call_id], self._far_ports[call_id] = call, far_port
+        behaviour = self._behaviours[call_id] = self.behaviour(asked_about)
+        request = _REQUEST.get(behaviour.manner)
+        if request is not None:
+            self._later(behaviour.after_s, request, call_id)
+
+    def _goes_on(self, call_id: str, what: _Happening) -> None:
+        call = self._calls[call_id]
+        if what.word == "answered":
+            self._calls[call_id] = replace(call, outcome=RingOutcome.ANSWERED, answered_at=what.at)
+            self._line_of(call_id).talk_to(self._far_ports[call_id])
+            talks_s = self._behaviours[call_id].talks_s
+            if talks_s is not None:
+                self._later(talks_s - (time.time() - what.at), "HANGUP", call_id)
+        elif what.word == "ended":
+            ended_by = EndedBy.AGENT if what.rest[0] == "here" else EndedBy.SYSTEM
+            self._calls[call_id] = replace(call, ended_at=what.at, ended_by=ended_by)
+            self._line_of(call_id).fall_silent()
+        else:
+            self._calls[call_id] = replace(call, outcome=RingOutcome(what.word), ended_at=what.at)
+
+    def _later(self, after_s: float, request: str, call_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(max(0.0, after_s), self._tell, request, call_id))
+
+    def _tell(self, request: str, call_id: str) -> None:
+        self._sipp.tell(request, call_id, media_port=self._line_of(call_id).port if request == "ANSWER" else None)
+
+    def _tell_all(self, request: str, *, while_ringing: bool, whose: str | None = None) -> None:
+        for call_id, call in self._calls.items():
+            wanted = whose in (None, call.agent) and (call.outcome is RingOutcome.RINGING) == while_ringing
+            if call.ended_at is None and wanted:
+                self._tell(request, call_id)
+
+
+class SippAgent(_Telephones):
     """An agent's telephone, played by one sipp process: registers, rings, and does what its behaviour says."""
 
     def __init__(
@@ -447,10 +523,10 @@ class SippAgent:
         behaviour: Callable[[str], Behaviour] = lambda caller: ANSWERS,
         most_s: float = LONGEST_S,
     ) -> None:
-        """`most_s` bounds the telephone's life, whatever becomes of us: sipp ends itself."""
+        """`behaviour` is asked once per call, when it rings, with the number that the telephone shows. `most_s` bounds
+        the telephone's life, whatever becomes of us: sipp ends itself."""
+        super().__init__(behaviour=behaviour)
         self.account = account
-        self.behaviour = behaviour
-        """Asked once per call, when it rings, with the number that the telephone shows."""
         self._secret = secret
         self._most_s = most_s
         self._exchange = exchange
@@ -459,10 +535,6 @@ class SippAgent:
         self._sipp = self._new_sipp()
         self.line = exchange.open_line(tone_hz=tone_hz)
         """What the agent says and hears."""
-        self._calls: dict[str, AgentCall] = {}
-        self._far_ports: dict[str, int] = {}
-        self._behaviours: dict[str, Behaviour] = {}
-        self._timers: list[asyncio.TimerHandle] = []
         self._registration = ""
         self._registered = False
         self._turned_away = False
@@ -473,10 +545,9 @@ class SippAgent:
         self._registered = self._turned_away = False
         challenge = f"[authentication username={self.account} password={self._secret}]"
         table = _write_table(self._folder / f"agent-{self.account}.csv", [f"{self.account};{challenge}"])
-        ports = _write_table(self._folder / f"agent-{self.account}-rtp.csv", [str(self.line.port)])
         with _scenario("registration.xml") as registration, _scenario("telephone.xml") as telephone:
             await self._sipp.start(
-                *("-sf", str(registration), "-inf", str(table), "-rxsf", str(telephone), "-rxinf", str(ports)),
+                *("-sf", str(registration), "-inf", str(table), "-rxsf", str(telephone)),
                 *("-m", "1", "-r", "1", "-l", "20"),
                 sip_port=sip_port,
                 most_s=self._most_s,
@@ -515,10 +586,6 @@ class SippAgent:
                 return call.caller
         return None
 
-    def behave(self, behaviour: Behaviour) -> None:
-        """Do this with every call from the next one on."""
-        self.behaviour = lambda caller: behaviour
-
     def answer(self) -> None:
         """Pick up what rings."""
         self._tell_all("ANSWER", while_ringing=True)
@@ -554,17 +621,11 @@ class SippAgent:
         await self._sipp.stop()
         self._exchange.close_line(self.line)
 
-    def last_words(self) -> str:
-        """sipp's last complaint, in one line."""
-        return self._sipp.last_words()
+    def _line_of(self, call_id: str) -> RtpLine:
+        return self.line
 
     def _new_sipp(self) -> _Sipp:
         return _Sipp(self._program, folder=self._folder, name=f"agent-{self.account}", happened=self._happened)
-
-    def _tell_all(self, request: str, *, while_ringing: bool) -> None:
-        for call_id, call in self._calls.items():
-            if call.ended_at is None and (call.outcome is RingOutcome.RINGING) == while_ringing:
-                self._sipp.tell(request, call_id)
 
     def _happened(self, what: _Happening) -> None:
         if what.word in ("registered", "turned_away", "gone"):
@@ -572,38 +633,117 @@ class SippAgent:
             self._registered = what.word == "registered"
             self._turned_away = what.word == "turned_away"
         elif what.word == "ringing":
-            self._far_ports[what.subject] = int(what.rest[0])
-            self._calls[what.subject] = AgentCall(
-                agent=self.account, caller=what.rest[1] if len(what.rest) > 1 else "", rang_at=what.at
-            )
-            self._rings(what.subject)
-        else:
+            caller = what.rest[2] if len(what.rest) > 2 else ""
+            call = AgentCall(agent=self.account, caller=caller, rang_at=what.at)
+            self._rings(what.subject, call, far_port=int(what.rest[0]), asked_about=caller)
+        elif what.word != "alive":
             self._goes_on(what.subject, what)
 
-    def _rings(self, call_id: str) -> None:
-        behaviour = self._behaviours[call_id] = self.behaviour(self._calls[call_id].caller)
-        request = _REQUEST.get(behaviour.manner)
-        if request is not None:
-            self._later(behaviour.after_s, request, call_id)
 
-    def _goes_on(self, call_id: str, what: _Happening) -> None:
-        call = self._calls[call_id]
-        if what.word == "answered":
-            self._calls[call_id] = replace(call, outcome=RingOutcome.ANSWERED, answered_at=what.at)
-            self.line.talk_to(self._far_ports[call_id])
-            talks_s = self._behaviours[call_id].talks_s
-            if talks_s is not None:
-                self._later(talks_s - (time.time() - what.at), "HANGUP", call_id)
-        elif what.word == "ended":
-            ended_by = EndedBy.AGENT if what.rest[0] == "here" else EndedBy.SYSTEM
-            self._calls[call_id] = replace(call, ended_at=what.at, ended_by=ended_by)
-            self.line.fall_silent()
+class SippCalled(_Telephones):
+    """Telephones of citizens who are called, all at one address as behind a carrier, played by one sipp process. Any
+    number rings; what it does is what the behaviour says."""
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        port: int,
+        exchange: RtpExchange,
+        folder: Path,
+        tone_hz: int = 0,
+        behaviour: Callable[[str], Behaviour] = lambda number: ANSWERS,
+        name: str = "called",
+        most_s: float = LONGEST_S,
+    ) -> None:
+        """`port` on loopback is where calls to citizens are sent. `behaviour` is asked once per call, when it rings,
+        with the number that was dialled. `most_s` bounds their life, whatever becomes of us: sipp ends itself."""
+        super().__init__(behaviour=behaviour)
+        self.port = port
+        self._exchange = exchange
+        self._tone_hz = tone_hz
+        self._most_s = most_s
+        self._alive = False
+        self._sipp = _Sipp(program, folder=folder, name=name, happened=self._happened)
+        self.lines: dict[str, RtpLine] = {}
+        """What each citizen says and hears, by number, from when the telephone first rings."""
+
+    async def start(self, *, sip_port: int) -> None:
+        """Be there; returns when that is so. Raises `SippFailed` when it does not come to be."""
+        with _scenario("telephone.xml") as telephone:
+            await self._sipp.start(
+                *("-sf", str(telephone), "-l", "500"), sip_port=sip_port, most_s=self._most_s, own_port=self.port
+            )
+            for turn in range(round(_REGISTER_TIMEOUT_S / _ASK_EVERY_S)):
+                self._sipp.tell("OPTIONS", f"are-you-there-{turn}")
+                if await _until(lambda: self._alive or not self._sipp.running, timeout_s=_ASK_EVERY_S):
+                    break
+        if not self._alive:
+            await self._sipp.stop()
+            raise SippFailed(f"citizens' telephones cannot be called: {self._sipp.last_words()}")
+
+    @property
+    def calls(self) -> tuple[CalledCall, ...]:
+        """What sipp has seen so far, in the order in which the telephones rang."""
+        return tuple(
+            CalledCall(
+                number=call.agent,
+                shown=call.caller,
+                rang_at=call.rang_at,
+                outcome=call.outcome,
+                answered_at=call.answered_at,
+                ended_at=call.ended_at,
+                ended_by=EndedBy.CITIZEN if call.ended_by is EndedBy.AGENT else call.ended_by,
+            )
+            for call in self._calls.values()
+        )
+
+    def calls_to(self, number: str) -> tuple[CalledCall, ...]:
+        """The calls to one number."""
+        return tuple(call for call in self.calls if call.number == number)
+
+    def ringing(self, number: str) -> bool:
+        return any(call.outcome is RingOutcome.RINGING and call.ended_at is None for call in self.calls_to(number))
+
+    def talking(self, number: str) -> bool:
+        return any(call.answered_at is not None and call.ended_at is None for call in self.calls_to(number))
+
+    def answer(self, number: str) -> None:
+        """Pick up what rings."""
+        self._tell_all("ANSWER", while_ringing=True, whose=number)
+
+    def hang_up(self, number: str) -> None:
+        """End what is being talked."""
+        self._tell_all("HANGUP", while_ringing=False, whose=number)
+
+    async def stop(self) -> None:
+        """Hang up, end."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._sipp.running:
+            self._tell_all("HANGUP", while_ringing=False)
+            await _until(
+                lambda: not any(call.answered_at and call.ended_at is None for call in self.calls),
+                timeout_s=_STOP_TIMEOUT_S,
+            )
+        await self._sipp.stop()
+        for line in self.lines.values():
+            self._exchange.close_line(line)
+
+    def _line_of(self, call_id: str) -> RtpLine:
+        return self.lines[self._calls[call_id].agent]
+
+    def _happened(self, what: _Happening) -> None:
+        if what.word == "alive":
+            self._alive = True
+        elif what.word == "ringing":
+            number, shown = what.rest[1], what.rest[2] if len(what.rest) > 2 else ""
+            if number not in self.lines:
+                self.lines[number] = self._exchange.open_line(tone_hz=self._tone_hz)
+            call = AgentCall(agent=number, caller=shown, rang_at=what.at)
+            self._rings(what.subject, call, far_port=int(what.rest[0]), asked_about=number)
         else:
-            self._calls[call_id] = replace(call, outcome=RingOutcome(what.word), ended_at=what.at)
-
-    def _later(self, after_s: float, request: str, call_id: str) -> None:
-        loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(max(0.0, after_s), self._sipp.tell, request, call_id))
+            self._goes_on(what.subject, what)
 
 
 async def _until(met: Callable[[], bool], *, timeout_s: float) -> bool:

@@ -29,7 +29,7 @@ from telefonista.app import client, reports
 from telefonista.app.config import read_config
 from telefonista.app.home import Home
 from telefonista.app.rtp import RtpExchange, RtpLine, write_wav
-from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCitizens
+from telefonista.app.sipp import Behaviour, CitizenPlan, SippAgent, SippCalled, SippCitizens
 from telefonista.pbx.packages import Toolbox
 from telefonista.pbx.wire.ari import WAITING_ROOM
 from tests.ports import free_port
@@ -96,6 +96,8 @@ class House:
         self.home = Home(folder)
         self.settings = settings
         self.sip_port, self.http_port = free_port(), free_port()
+        self.called_port = free_port()
+        """Where citizens who are called have their telephones: `127.0.0.1:port` is for a route's `dial`."""
         self.people = folder / "people"
         self._toolbox = toolbox
         self._exchange = exchange
@@ -103,6 +105,7 @@ class House:
         self._starts = 0
         self._agents: dict[str, SippAgent] = {}
         self._citizens: list[SippCitizens] = []
+        self._called: list[SippCalled] = []
 
     # An installation.
 
@@ -357,7 +360,7 @@ class House:
         await agent.start(sip_port=self.sip_port)
 
         async def ready() -> bool:
-            return await self.presence(account) != "offline"
+            return await self.presence(account) not in ("offline", "unreachable")
 
         if self.engine_runs:
             await until(ready, f"agent {account} is ready")
@@ -377,12 +380,24 @@ class House:
         await citizens.start(sip_port=self.sip_port)
         return citizens
 
+    async def called(self, behaviour: Callable[[str], Behaviour] | None = None, *, tone_hz: int = 0) -> SippCalled:
+        """The telephones of all citizens who are called; they do what `behaviour` says of a number."""
+        telephones = SippCalled(
+            self._toolbox.sipp, port=self.called_port, exchange=self._exchange, folder=self.people, tone_hz=tone_hz
+        )
+        if behaviour is not None:
+            telephones.behaviour = behaviour
+        self._called.append(telephones)
+        await telephones.start(sip_port=self.sip_port)
+        return telephones
+
     async def everybody_leaves(self) -> None:
         """Citizens hang up, agents unregister."""
         for citizens in self._citizens:
             await citizens.stop()
         await asyncio.gather(*(agent.stop() for agent in self._agents.values()))
-        self._citizens, self._agents = [], {}
+        await asyncio.gather(*(telephones.stop() for telephones in self._called))
+        self._citizens, self._agents, self._called = [], {}, []
 
     # The end.
 
