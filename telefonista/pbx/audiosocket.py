@@ -7,6 +7,7 @@ Must never import a room, nor know who understands the sound.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -28,13 +29,15 @@ GREETING_S = 2.0
 _KEY_DIGITS = 32
 
 Sound = Callable[[bytes], None]
+Came = Callable[[], None]
 Ended = Callable[[], None]
 
 
 class _Expected:
     """Somebody waits for the sound of this key."""
 
-    def __init__(self, sound: Sound, ended: Ended) -> None:
+    def __init__(self, came: Came, sound: Sound, ended: Ended) -> None:
+        self.came = came
         self.sound = sound
         self.ended = ended
         self.connection: _Connection | None = None
@@ -128,18 +131,21 @@ class AudioSocketServer(Factory):
         for connection in tuple(self._connections):
             connection.leave()
         if self._port is not None:
-            await self._port.stopListening()
+            stopped = self._port.stopListening()
+            if stopped is not None:
+                await stopped.asFuture(asyncio.get_running_loop())
 
     @property
     def expected(self) -> int:
         """How many sounds are expected or coming in."""
         return len(self._expected)
 
-    def expect(self, *, sound: Sound, ended: Ended) -> tuple[str, str]:
-        """(the key, the extension that leads here); `ended` is called once, when a connection that came is gone."""
+    def expect(self, *, came: Came, sound: Sound, ended: Ended) -> tuple[str, str]:
+        """(the key, the extension that leads here). `came` is called when the connection is there, `ended` when it is
+        gone, each once."""
         # Decimal, for it becomes part of a dialplan's extension; nobody else can guess it.
         key = "".join(secrets.choice("0123456789") for _ in range(_KEY_DIGITS))
-        self._expected[key] = _Expected(sound, ended)
+        self._expected[key] = _Expected(came, sound, ended)
         return key, place_of(key, port=self._port.getHost().port)
 
     def dismiss(self, key: str) -> None:
@@ -163,6 +169,7 @@ class AudioSocketServer(Factory):
         if expected is None or expected.connection is not None:
             return None
         expected.connection = by
+        expected.came()
         return expected
 
     def went(self, connection: _Connection, key: str) -> None:
