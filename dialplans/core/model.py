@@ -138,10 +138,12 @@ class PublicNumber:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """A carrier's side of a route: calls that come from `addresses` are citizens' calls of that route."""
+    """A carrier's side of a route: calls that come from `addresses` are citizens' calls of that route; calls that we
+    make go to `dial`, an address and a port, where there is one."""
 
     route: str
     addresses: tuple[str, ...]
+    dial: str = ""
 
     def __post_init__(self) -> None:
         values.word(self.route, what="route")
@@ -149,6 +151,8 @@ class Trunk:
             raise PlanError(f"route {self.route}: no address to recognise its calls by")
         for one in self.addresses:
             values.address(one, what=f"address of route {self.route}")
+        if self.dial:
+            values.peer(self.dial, what=f"dial of route {self.route}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,7 +308,6 @@ _MEDIA: tuple[_Setting, ...] = (
     ("force_rport", "yes"),
     ("rewrite_contact", "yes"),
     ("trust_id_inbound", "no"),
-    ("allow_transfer", "no"),
     ("allow_subscribe", "no"),
     ("timers", "yes"),
 )
@@ -319,14 +318,20 @@ _IDENTIFIED_BY: _Setting = ("identify_by", "auth_username,username")
 
 
 def _trunk(trunk: Trunk) -> list[_Section]:
+    outward: list[_Section] = []
+    if trunk.dial:
+        outward = [(trunk.route, [("type", "aor"), ("contact", f"sip:{trunk.dial}"), ("qualify_frequency", "0")])]
     return [
+        *outward,
         (
             trunk.route,
             [
                 ("type", "endpoint"),
                 ("context", CITIZENS),
                 ("identify_by", "ip"),
+                *([("aors", trunk.route)] if trunk.dial else []),
                 *_MEDIA,
+                ("allow_transfer", "no"),
                 ("set_var", f"TELEFONISTA_ROUTE={trunk.route}"),
             ],
         ),
@@ -380,6 +385,7 @@ def _citizen(citizen: CitizenAccount) -> list[_Section]:
                 _IDENTIFIED_BY,
                 ("callerid", f"<{citizen.caller_number}>"),
                 *_MEDIA,
+                ("allow_transfer", "no"),
                 ("set_var", f"TELEFONISTA_ROUTE={citizen.route}"),
             ],
         ),
@@ -401,7 +407,10 @@ def _agent(agent: AgentAccount, *, plan: AsteriskPlan) -> list[_Section]:
                 # With a number of its own an endpoint's From header is never believed.
                 ("callerid", f'"{agent.title or agent.agent}" <{agent.agent}>'),
                 *_MEDIA,
+                ("allow_transfer", "yes"),
                 ("set_var", "TELEFONISTA_ROUTE=interno"),
+                # The transfer key asks the engine; without one it asks nobody, and the call stays as it is.
+                ("set_var", "PJSIP_TRANSFER_HANDLING()=ari-only"),
             ],
         ),
         _credentials(agent.agent, agent.secret),

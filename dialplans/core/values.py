@@ -59,6 +59,16 @@ def address(text: str, *, what: str) -> str:
     return _matched(_ADDRESS, text, what=what, allowed="an IP address or a network such as 192.0.2.0/24")
 
 
+def peer(text: str, *, what: str) -> str:
+    """Where a carrier takes calls: an IP address and a port. Names are refused as in `address`."""
+    host, colon, number = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 65535 or "/" in host:
+        raise PlanError(f"{what}: {text!r} is not an IP address and a port such as 192.0.2.7:5060")
+    address(bare, what=what)
+    return text
+
+
 def websocket_uri(text: str, *, what: str) -> str:
     """Where Asterisk dials the engine."""
     return _matched(_WEBSOCKET_URI, text, what=what, allowed="an address such as ws://127.0.0.1:8080/ari")

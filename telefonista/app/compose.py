@@ -53,7 +53,7 @@ from telefonista.app.provisioning import LIST_REGISTRATIONS, contacts_of
 from telefonista.app.spool import read_spool
 from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
-from telefonista.kernel.commands import KeepRecording, Prompt
+from telefonista.kernel.commands import Dial, KeepRecording, Prompt
 from telefonista.kernel.events import (
     EngineStarted,
     EngineStopped,
@@ -70,6 +70,7 @@ from telefonista.pbx.fastagi import FastAgiServer, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
 from telefonista.pbx.wire.ami import recording_files
+from telefonista.pbx.wire.ari import Way
 from telefonista.pbx.wire.frames import Credentials
 from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
@@ -115,6 +116,15 @@ def members(config: Config) -> list[Member]:
         )
         for agent in config.agents
     ]
+
+
+def way_out(config: Config, dial: Dial) -> Way:
+    """By which trunk a number outside is dialled, and which number of ours is shown. Raises `Refused`."""
+    trunks = [route.name for route in config.routes if route.dial]
+    if not trunks:
+        raise Refused("no route has a `dial`, so nobody outside can be called")
+    shown = {line.name: line.shown_number for line in config.lines}
+    return Way(trunk=dial.route if dial.route in trunks else trunks[0], shown_number=shown.get(dial.line, ""))
 
 
 def position_prompts(position: int) -> tuple[Prompt, ...]:
@@ -165,7 +175,7 @@ def asterisk_plan(
             message=greeting, agi=f"{folders.agi}/telefonista-contingency", record_folder=str(home.spool)
         ),
         numbers=tuple(PublicNumber(number, line.name) for line in config.lines for number in line.numbers),
-        trunks=tuple(Trunk(route.name, route.addresses) for route in config.routes),
+        trunks=tuple(Trunk(route.name, route.addresses, route.dial) for route in config.routes),
         agents=tuple(AgentAccount(agent.id, secrets.telephones[agent.id], agent.name) for agent in config.agents),
         citizens=(CitizenAccount("ciudadano", secrets.telephones["ciudadano"]),),
         longest_call_s=config.longest_call_s,
@@ -361,6 +371,7 @@ class Installation:
             sink=self.engine.receive,
             accepting=lambda: self.engine.accepting,
             prompt_uri=self._prompt_uri,
+            way=lambda dial: way_out(self.config, dial),
             agents=[AgentId(agent.id) for agent in self.config.agents],
             port=self.ports.link,
             recorder=recorder,
@@ -611,12 +622,12 @@ class Installation:
         self.engine.accepting = not on and self.link.up
 
     async def _end_calls(self) -> None:
-        self.engine.accepting = False
+        self.engine.accepting = self.engine.offering = False
         self.engine.stop_calls()
         quiet = asyncio.Event()
 
         def look(_: object = None) -> None:
-            if not self.engine.calls.open and not self.engine.recordings.unfinished():
+            if self.engine.quiet and not self.engine.recordings.unfinished():
                 quiet.set()
 
         self.engine.listen(look)

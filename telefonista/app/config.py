@@ -91,6 +91,18 @@ def _network(value: str) -> str:
     return value
 
 
+def _peer(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        known = 1 <= int(port) <= 65535
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("an IP address and a port, such as 192.0.2.7:5060")
+    return value
+
+
 def _country(value: str) -> str:
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError("a country has two letters, such as UY, AR or CL (ISO 3166)")
@@ -134,6 +146,8 @@ AgentNumber = Annotated[str, AfterValidator(_agent_id)]
 Title = Annotated[str, AfterValidator(_title)]
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
+PeerAddress = Annotated[str, AfterValidator(_peer)]
+ShownNumber = Annotated[str, Field(pattern=r"^(\+?[0-9]{1,40})?$")]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
@@ -153,6 +167,8 @@ class LineConfig(_Strict):
     name: Name
     numbers: tuple[Dialled, ...] = Field(min_length=1)
     flow: Name
+    shown_number: ShownNumber = ""
+    """What is shown to those whom we dial on this line's behalf; empty: no number."""
 
 
 class RelaxationConfig(_Strict):
@@ -309,6 +325,8 @@ class RouteConfig(_Strict):
 
     name: Name
     addresses: tuple[Network, ...] = Field(min_length=1)
+    dial: PeerAddress = ""
+    """An IP address and a port; empty: nobody is dialled by this route."""
 
 
 class DatabaseConfig(_Strict):

@@ -16,6 +16,7 @@ from telefonista.app.config import (
     SAMPLE,
     Config,
     ConfigInvalid,
+    RouteConfig,
     parse_config,
     read_config,
     warnings,
@@ -242,6 +243,14 @@ HOSTILE = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12),
     st.text("0123456789*#+-_.[]$", max_size=12),
 )
+
+
+@pytest.mark.parametrize("dial", ["192.0.2.7", "192.0.2.7:0", "carrier.example:5060", "192.0.2.7:sip"])
+def test_route_dials_an_address_and_a_port_and_nothing_else(dial: str) -> None:
+    route = {"name": "red", "addresses": ["192.0.2.7"]}
+    assert RouteConfig.model_validate({**route, "dial": "192.0.2.7:5060"}).dial == "192.0.2.7:5060"
+    with pytest.raises(ValidationError, match=r"192\.0\.2\.7:5060"):
+        RouteConfig.model_validate({**route, "dial": dial})
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -254,6 +254,24 @@ def test_a_placeholder_that_no_plan_has_is_refused(plan: AsteriskPlan, text: str
         fill_template(text, plan=plan)
 
 
+def test_a_route_that_dials_has_a_contact_and_one_that_does_not_has_none(read: Read, plan: AsteriskPlan) -> None:
+    other = replace(plan, trunks=(Trunk("antel", ("192.0.2.7",), "192.0.2.9:5061"), Trunk("otra", ("192.0.2.8",))))
+    text = read("pjsip.conf", of=other)
+    assert values_of(text, "antel", kind="aor")["contact"] == "sip:192.0.2.9:5061"
+    assert values_of(text, "antel", kind="endpoint")["aors"] == "antel"
+    assert "aors" not in values_of(text, "otra", kind="endpoint")
+
+
+def test_only_agents_telephones_may_use_their_transfer_key_and_the_engine_is_asked(
+    read: Read, plan: AsteriskPlan
+) -> None:
+    text = read("pjsip.conf", of=plan)
+    assert values_of(text, "101", kind="endpoint")["allow_transfer"] == "yes"
+    assert "PJSIP_TRANSFER_HANDLING()=ari-only" in values_of(text, "101", kind="endpoint")["set_var"]
+    assert values_of(text, "ciudadanos", kind="endpoint")["allow_transfer"] == "no"
+    assert values_of(text, "ciudadano", kind="endpoint")["allow_transfer"] == "no"
+
+
 def test_a_test_citizens_number_is_the_plans_and_its_route_its_own(read: Read, plan: AsteriskPlan) -> None:
     other = replace(
         plan,

@@ -18,7 +18,16 @@ INJECTIONS = ["a\nb", "a\rb", "a\x00b", "${SHELL(reboot)}", "$[1+1]", "a,b", "a;
 @pytest.mark.parametrize("text", INJECTIONS)
 @pytest.mark.parametrize(
     "check",
-    [values.word, values.number, values.secret, values.path, values.address, values.websocket_uri, values.title],
+    [
+        values.word,
+        values.number,
+        values.secret,
+        values.path,
+        values.address,
+        values.websocket_uri,
+        values.title,
+        values.peer,
+    ],
 )
 def test_no_kind_of_value_lets_through_what_asterisk_reads_specially(check: Check, text: str) -> None:
     with pytest.raises(PlanError):
@@ -36,6 +45,19 @@ def test_a_refused_secret_is_not_shown() -> None:
         values.secret("short;secret", what="secret of agent 101")
     assert "short" not in str(refusal.value)
     assert "agent 101" in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.7:5060", "[2001:db8::7]:5061"])
+def test_a_carrier_is_reached_at_an_address_and_a_port(text: str) -> None:
+    assert values.peer(text, what="dial") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["192.0.2.7", "192.0.2.7:", "192.0.2.7:0", "192.0.2.0/24:5060", "carrier:5060", ":5060"]
+)
+def test_a_carrier_without_an_address_or_a_port_is_refused(text: str) -> None:
+    with pytest.raises(PlanError, match="dial"):
+        values.peer(text, what="dial")
 
 
 @pytest.mark.parametrize("text", ["4636", "*463", "463", "+59829004636", "08004636", "#21#"])
