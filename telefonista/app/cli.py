@@ -12,7 +12,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from telefonista.app import agent_cli, client, contacts_cli, flow_cli, reports
+from telefonista.app import agent_cli, client, contacts_cli, flow_cli, reports, speech_cli
 from telefonista.app.config import ConfigInvalid
 from telefonista.app.home import Home
 from telefonista.app.names import NameTaken, check_names
@@ -126,6 +126,7 @@ def doctor(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
 contacts_cli.add_commands(app)
 app.add_typer(agent_cli.app, name="agent")
 app.add_typer(flow_cli.app, name="flow")
+app.add_typer(speech_cli.app, name="speech")
 
 
 def _set_up_logging(*, verbose: bool) -> None:

@@ -22,6 +22,7 @@ from twisted.internet.defer import Deferred
 from acd import AcdService, Desk, QueuePolicy
 from agents import AgentsService, Member
 from dialplans import (
+    LISTENING,
     AgentAccount,
     AsteriskPlan,
     CitizenAccount,
@@ -50,6 +51,8 @@ from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
 from telefonista.app.provisioning import LIST_REGISTRATIONS, contacts_of
+from telefonista.app.speech import Ears, Recognisers
+from telefonista.app.speech_models import installed
 from telefonista.app.spool import read_spool
 from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
@@ -66,6 +69,7 @@ from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, Recordi
 from telefonista.kernel.ports import LinkDown, Observation, Refused
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, port_holder
+from telefonista.pbx.audiosocket import AudioSocketServer
 from telefonista.pbx.fastagi import FastAgiServer, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
@@ -218,6 +222,7 @@ class Installation:
         self._uris: dict[Prompt, str] = {}
         self._journal = journal
         self._workers: ProcessPoolExecutor
+        self._ears: Ears
         self._toolbox: Toolbox
 
     async def run(self, *, ready: Callable[[], None]) -> None:
@@ -272,6 +277,7 @@ class Installation:
         stack.callback(self._note_stop)
 
         self._start_fastagi(stack)
+        self._start_listening(stack)
         recorder = await self._start_link(stack)
         if self.config.own_asterisk:
             await self._start_asterisk(stack, toolbox)
@@ -357,6 +363,25 @@ class Installation:
         """A prompt's file without its ending, as the dialplan's `Playback` takes it."""
         return self._library.uri(prompt).removeprefix("sound:")
 
+    def _start_listening(self, stack: contextlib.AsyncExitStack) -> None:
+        """Understand what citizens say, in the languages that there are models for. Nobody waits for the models: until
+        they are loaded, and where there is none, there are the keys."""
+        from twisted.internet import reactor
+
+        models = installed(self.home.speech)
+        recognisers = Recognisers(models, workers=self.config.speech.workers, at_once=self.config.speech.at_once)
+        recognisers.start()
+        stack.push_async_callback(recognisers.stop)
+        server = AudioSocketServer(reactor=reactor)
+        server.listen()
+        stack.push_async_callback(server.stop)
+        self._ears = Ears(recognisers, server=server, context=LISTENING, sink=self.engine.receive)
+        self._report(
+            f"speech is understood in {', '.join(models)}"
+            if models
+            else "no speech model: flows go by keys alone (telefonista speech install)"
+        )
+
     async def _start_link(self, stack: contextlib.AsyncExitStack) -> AmiRecorder:
         recorder = AmiRecorder(
             port=self.ports.manager,
@@ -375,6 +400,7 @@ class Installation:
             agents=[AgentId(agent.id) for agent in self.config.agents],
             port=self.ports.link,
             recorder=recorder,
+            listener=self._ears,
             on_up=self._link_up,
             on_down=self._link_down,
         )
@@ -556,7 +582,7 @@ class Installation:
     async def _reload(self) -> str:
         config = read_config(self.home.config_file)
         flows = read_flows(self.home, config)
-        fixed = {"node", "sip_address", "own_asterisk", "database"}
+        fixed = {"node", "sip_address", "own_asterisk", "database", "speech"}
         needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
         kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
         before = self.config, self.secrets

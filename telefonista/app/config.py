@@ -334,6 +334,15 @@ class DatabaseConfig(_Strict):
     """An SQLAlchemy URL; empty means SQLite in the home folder."""
 
 
+class SpeechConfig(_Strict):
+    """What understanding citizens' speech may take of the machine."""
+
+    workers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Processes that recognise; each has every model."""
+    at_once: Annotated[int, Field(ge=1, le=400)] = 40
+    """Citizens whom one of them listens to at a time; for whom there is no more room there are the keys."""
+
+
 class Config(_Strict):
     """Everything that an installation may set."""
 
@@ -356,6 +365,7 @@ class Config(_Strict):
     """Who leaves a queue sooner than this did not mean to wait."""
     longest_call_s: int = Field(7200, ge=60, le=86400)
     database: DatabaseConfig = DatabaseConfig()
+    speech: SpeechConfig = SpeechConfig()
     lines: tuple[LineConfig, ...] = Field(min_length=1)
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
     agents: tuple[AgentConfig, ...] = Field(min_length=1)

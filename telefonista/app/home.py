@@ -94,6 +94,11 @@ class Home:
         return self.folder / "music"
 
     @property
+    def speech(self) -> Path:
+        """The models by which citizens' speech is understood, a folder for each language."""
+        return self.folder / "speech"
+
+    @property
     def run(self) -> Path:
         return self.folder / "run"
 
