@@ -1,8 +1,8 @@
 """What telephones say and hear, for the demonstration and the tests: sipp signals, this carries the sound.
 
-A line is a UDP port on loopback that sends a tone or silence, keys as RFC 4733 events, and keeps what it hears with the
-time at which it was heard. Sound is G.711 µ-law at 8 kHz in frames of 20 ms. One thread of its own drives all lines, so
-that nobody's voice stops while a test waits for something. Never part of an engine that serves citizens.
+A line is a UDP port on loopback that sends a tone, silence or words, keys as RFC 4733 events, and keeps what it hears
+with the time at which it was heard. Sound is G.711 µ-law at 8 kHz in frames of 20 ms. One thread of its own drives all
+lines, so that nobody's voice stops while a test waits for something. Never part of an engine that serves citizens.
 """
 
 from __future__ import annotations
@@ -65,6 +65,17 @@ def tone_frames(frequency_hz: int) -> tuple[bytes, ...]:
     return tuple(second[begin : begin + FRAME_SAMPLES] for begin in range(0, RATE_HZ, FRAME_SAMPLES))
 
 
+def word_frames(path: Path) -> tuple[bytes, ...]:
+    """What a mono 16-bit WAV file at 8 kHz says, frame by frame. Raises OSError, and ValueError for any other file."""
+    with wave.open(str(path)) as reader:
+        if (reader.getnchannels(), reader.getsampwidth(), reader.getframerate()) != (1, 2, RATE_HZ):
+            raise ValueError(f"{path} is not mono, 16 bits, {RATE_HZ} Hz")
+        samples = reader.readframes(reader.getnframes())
+    sound = bytes(encode_ulaw(sample) for (sample,) in struct.iter_unpack("<h", samples))
+    pieces = [sound[begin : begin + FRAME_SAMPLES] for begin in range(0, len(sound), FRAME_SAMPLES)]
+    return tuple(piece.ljust(FRAME_SAMPLES, _SILENCE[:1]) for piece in pieces)
+
+
 def write_wav(path: Path, *, ulaw: bytes) -> Path:
     """What was heard as a mono 16-bit WAV file; returns `path`."""
     with wave.open(str(path), "wb") as writer:
@@ -86,6 +97,7 @@ class RtpLine:
         self._frames = frames
         self._to: int | None = None
         self._keys: deque[str] = deque()
+        self._words: deque[bytes] = deque()
         self._heard: deque[tuple[float, bytes]] = deque(maxlen=_LONGEST_KEPT_FRAMES)
         self._source = random.getrandbits(32)
         self._sequence = 0
@@ -104,12 +116,22 @@ class RtpLine:
         """Send nothing more; what is heard is still kept."""
         self._to = None
         self._keys.clear()
+        self._words.clear()
 
     def press(self, keys: str) -> None:
         """Press keys one after the other, 120 ms each, 100 ms apart. Raises ValueError for what is no key."""
         if any(key not in KEYS for key in keys):
             raise ValueError(f"a telephone has the keys {KEYS}, not all of {keys!r}")
         self._keys.extend(keys)
+
+    def say(self, words: Sequence[bytes]) -> None:
+        """Say this once, from now on, in place of the tone."""
+        self._words.extend(words)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has not yet said all."""
+        return bool(self._words)
 
     def heard(self, *, since: float = 0.0, until: float = math.inf) -> bytes:
         """The µ-law sound that came in between two moments (epoch seconds), as it came."""
@@ -140,7 +162,8 @@ class RtpLine:
             self._speak_key()
         else:
             self._pause_frames -= 1
-            self._send(self._frames[self._frame % len(self._frames)], kind=0, timestamp=self._timestamp)
+            frame = self._words.popleft() if self._words else self._frames[self._frame % len(self._frames)]
+            self._send(frame, kind=0, timestamp=self._timestamp)
         self._frame += 1
         self._timestamp = (self._timestamp + FRAME_SAMPLES) & 0xFFFFFFFF
 

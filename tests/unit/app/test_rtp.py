@@ -20,6 +20,7 @@ from telefonista.app.rtp import (
     decode_ulaw,
     encode_ulaw,
     tone_frames,
+    word_frames,
     write_wav,
 )
 
@@ -144,3 +145,29 @@ def test_closed_line_is_still_readable_and_a_gone_far_end_does_no_harm(exchange:
         time.sleep(0.02)
     exchange.close_line(line)
     assert line.heard()
+
+
+def test_words_are_said_once_in_place_of_the_tone(
+    exchange: RtpExchange, far_end: socket.socket, tmp_path: Path
+) -> None:
+    words = tuple(bytes([code]) * FRAME_SAMPLES for code in (1, 2, 3))
+    line = exchange.open_line()
+    line.talk_to(far_end.getsockname()[1])
+    line.say(words)
+    assert line.speaks
+    payloads = [packet[12:] for packet in heard_within(far_end, seconds=0.4)]
+    assert not line.speaks
+    first = payloads.index(words[0])
+    assert tuple(payloads[first : first + 3]) == words
+    assert payloads[first + 3] == bytes([0xFF]) * FRAME_SAMPLES
+
+
+def test_words_come_from_a_file_as_telephones_have_it_and_from_no_other(tmp_path: Path) -> None:
+    code = bytes(range(0x80, 0xFF)) * 2
+    (first, second) = word_frames(write_wav(tmp_path / "palabra.wav", ulaw=code))
+    assert first + second == code.ljust(2 * FRAME_SAMPLES, b"\xff")
+    with wave.open(str(tmp_path / "otra.wav"), "wb") as other:
+        other.setparams((2, 2, 8000, 0, "NONE", ""))
+        other.writeframes(bytes(400))
+    with pytest.raises(ValueError, match="mono"):
+        word_frames(tmp_path / "otra.wav")
