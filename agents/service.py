@@ -1,48 +1,90 @@
-"""Drives the agents' presence by the journal's events. Holds the roster; decides nothing that the core does not."""
+"""Drives the agents' presence by the journal's events, and takes the keys that they press for wishes.
+
+Holds the roster; decides nothing that the core does not. What a queue grants after a conversation, and what a number
+that an agent dials stands for, come from outside.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent
+from agents.core.dispositions import decide
+from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent, Granted, grant
 from agents.core.roster import Member, Roster
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
     AgentEvent,
     AgentRang,
+    AttemptMade,
     CallEnded,
     ConversationEnded,
     ConversationStarted,
+    DispositionAsked,
     Entry,
+    HoldBegan,
+    HoldEnded,
     OfferEnded,
     OfferMade,
-    Presence,
+    PartyCalled,
+    PartyJoined,
+    PartyLeft,
+    Phone,
+    PhoneChanged,
+    SupervisionBegan,
+    SupervisionEnded,
 )
-from telefonista.kernel.ids import CallId, QueueName
+from telefonista.kernel.ids import AgentId, CallId, QueueName
 from telefonista.kernel.machine import Output
+
+_OfAnAgent = (
+    OfferMade
+    | AgentRang
+    | AttemptMade
+    | OfferEnded
+    | ConversationStarted
+    | ConversationEnded
+    | HoldBegan
+    | HoldEnded
+    | PartyCalled
+    | PartyJoined
+    | PartyLeft
+)
 
 
 class AgentsService:
-    """A `Room`. `wrap_up_s` tells how long a conversation of a queue is wrapped up, in seconds."""
+    """A `Room`. `granted` tells what a queue grants after a conversation; `automatic`, whether an agent whose phone
+    comes is logged in by that, as long as nobody says otherwise."""
 
-    consumes: frozenset[type] = frozenset(MACHINE.events)
+    consumes: frozenset[type] = frozenset({*MACHINE.events, DispositionAsked})
 
-    def __init__(self, members: Iterable[Member], *, wrap_up_s: Callable[[QueueName], float]) -> None:
+    def __init__(
+        self, members: Iterable[Member], *, granted: Callable[[QueueName], Granted], automatic: bool = True
+    ) -> None:
         self.roster = Roster(members)
-        self._wrap_up_s = wrap_up_s
+        self.automatic = automatic
+        self._granted = granted
 
     def handle(self, entry: Entry) -> Sequence[Output]:
         event = entry.event
         if isinstance(event, CallEnded):
             held = [agent for agent in self.roster if agent.call == event.call]
             return [output for agent in held for output in self._step(agent, entry)]
-        assert isinstance(
-            event, AgentEvent | OfferMade | AgentRang | OfferEnded | ConversationStarted | ConversationEnded
-        )
-        agent = self.roster[event.agent]
+        who = _agent_of(event)
+        if who is None:
+            return ()
+        agent = self.roster[who]
+        if isinstance(event, DispositionAsked):
+            return decide(agent, event, granted=self._granted)
         if isinstance(event, ConversationStarted):
-            agent = msgspec.structs.replace(agent, wrap_up_s=self._wrap_up_s(event.queue))
+            agent = grant(agent, event, granted=self._granted(event.queue))
+        elif isinstance(event, PhoneChanged):
+            agent = self._logged_in(agent, event)
         return self._step(agent, entry)
+
+    def _logged_in(self, agent: Agent, event: PhoneChanged) -> Agent:
+        """By the phone alone, where that is enough and the agent has not said otherwise."""
+        by_phone = self.automatic and agent.logged_in is None and event.phone is not Phone.UNREACHABLE
+        return msgspec.structs.replace(agent, logged_in=True) if by_phone else agent
 
     def _step(self, agent: Agent, entry: Entry) -> list[Output]:
         after, outputs = MACHINE.step(agent, entry.event, at=entry.at)
@@ -62,8 +104,16 @@ class AgentsService:
                 after_s=max(0.0, agent.wrap_up_until - at),
             )
             for agent in self.roster
-            if agent.presence is Presence.WRAP_UP and agent.wrap_up_until is not None
+            if agent.wrap_up_until is not None
         ]
 
     def forget(self, call: CallId) -> None:
         """Agents outlive calls."""
+
+
+def _agent_of(event: object) -> AgentId | None:
+    """Whom an event is about; None for a party outside."""
+    if isinstance(event, SupervisionBegan | SupervisionEnded):
+        return event.supervisor
+    assert isinstance(event, AgentEvent | _OfAnAgent)
+    return event.agent or None

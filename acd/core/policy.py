@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from agents import Granted
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.events import Destination, DestinationKind
 from telefonista.kernel.ids import FlowName, QueueName
@@ -152,6 +153,17 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """None: always open."""
     when_closed: Destination = Destination(DestinationKind.MESSAGE, CLOSED)
     drain: Drain = Drain.SERVE
+
+    @property
+    def granted(self) -> Granted:
+        """What the agents get after a conversation, and owe."""
+        return Granted(
+            wrap_up_s=self.wrap_up_s,
+            until_done=self.wrap_up_mode is WrapUpMode.UNTIL_DONE,
+            extend_s=self.wrap_up_extend_s,
+            dispositions=self.dispositions,
+            disposition_required=self.disposition_required,
+        )
 
     @property
     def diversions(self) -> Iterator[tuple[str, Destination]]:

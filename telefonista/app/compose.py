@@ -316,7 +316,7 @@ class Installation:
 
     def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
         desk_of: list[Desk] = []
-        agents = AgentsService(members(self.config), wrap_up_s=lambda queue: desk_of[0].policy(queue).wrap_up_s)
+        agents = AgentsService(members(self.config), granted=lambda queue: desk_of[0].policy(queue).granted)
         desk_of.append(Desk(self._policies(self.config), roster=agents.roster, position_prompts=position_prompts))
         return Engine(
             calls=Calls(),

@@ -827,6 +827,8 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defau
 
 class PhoneChanged(AgentEvent, frozen=True):
     phone: Phone
+    why: str = ""
+    """Why it is not there, where that is known."""
 
 
 class AgentTimerFired(AgentEvent, frozen=True):
@@ -914,6 +916,26 @@ class PresenceChanged(AgentEvent, frozen=True):
     """The reason of a pause; while the agent is busy, of the one that begins afterwards."""
     why: str = ""
     """Why the phone is not there."""
+    since: float = 0.0
+    """Epoch seconds: when this presence began."""
+    logged_in: bool | None = True
+    """None: nobody has said yet. False while the agent is in a contact: it is the last before logging out."""
+    misses: int = 0
+    """Offers in a row that were not taken."""
+    most_misses: int = 0
+    """Of the queue of the present offer: so many, and the agent is paused; 0: never."""
+    party: bool = False
+    """In the present call as somebody consulted or supervising: the citizen is another agent's."""
+    queue: QueueName = QueueName("")
+    """Of the present or last conversation."""
+    last_call: CallId | None = None
+    """Of the present or last conversation."""
+    until_done: bool = False
+    """Wrap-up ends when the agent says so."""
+    extend_s: float = 0.0
+    """How much longer the agent may make wrap-up, each time."""
+    disposition_due: bool = False
+    """Wrap-up does not end before it is said what came of the contact."""
 
 
 class NodeEvent(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):

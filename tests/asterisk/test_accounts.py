@@ -127,7 +127,7 @@ async def test_leaked_password_is_worth_nothing_once_it_is_rotated(open_house: O
 
     password = (await agent_command(house, "rotate", "101", "--json"))["password"]
     assert password != thief.secret
-    await house.until_presence("offline", agent="101")
+    await house.until_presence("unreachable", agent="101")
     assert "101;@" not in await house.asterisk("database show registrar contact")
     assert await thief.register() == 401
     assert await thief.call("4636") == 401
@@ -163,7 +163,7 @@ async def test_password_rotated_while_nothing_runs_ends_the_registration_that_as
         return "101;@" not in await house.asterisk("database show registrar contact")
 
     await until(gone, "the registration is gone")
-    await house.until_presence("offline", agent="101")
+    await house.until_presence("unreachable", agent="101")
     assert await thief.register() == 401
     thief.close()
 

@@ -80,7 +80,7 @@ class Rooms:
         policies: Iterable[QueuePolicy],
         members: Iterable[Member],
     ) -> None:
-        self.agents = AgentsService(members, wrap_up_s=lambda queue: self.desk.policy(queue).wrap_up_s)
+        self.agents = AgentsService(members, granted=lambda queue: self.desk.policy(queue).granted)
         self.desk = Desk(policies, roster=self.agents.roster, position_prompts=position_prompts)
         self.ivr = IvrService(flows, default_queue=GENERAL)
         self.acd = AcdService(self.desk)

@@ -6,7 +6,7 @@ import pytest
 
 from acd import AcdService, Desk, QueuePolicy
 from acd.core import wait as waits
-from agents import AgentsService, Member
+from agents import AgentsService, Granted, Member
 from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.commands import (
     AnyCommand,
@@ -63,7 +63,7 @@ class Hall:
             Member(agent=BEA, name="", queues=(TRAMITES,)),
             Member(agent=CLO, name="", queues=(GENERAL,)),
         ]
-        self.agents = AgentsService(members, wrap_up_s=lambda queue: 0.0)
+        self.agents = AgentsService(members, granted=lambda queue: Granted())
         self.desk = Desk(
             policies or (QueuePolicy(name=TRAMITES, messages=MESSAGES), QueuePolicy(name=GENERAL, ring_s=20)),
             roster=self.agents.roster,

@@ -2,23 +2,40 @@
 
 from collections.abc import Sequence
 
-from agents import AgentsService, Member
+from agents import AgentsService, Granted, Member
 from agents.core.presence import WRAP_UP_TIMER
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
     CallEnded,
     ConversationEnded,
     ConversationStarted,
+    DispositionAsked,
+    DispositionGiven,
     EndReason,
     Entry,
     Event,
+    LogInAsked,
+    LogOutAsked,
     OfferMade,
+    PartyCalled,
     Phone,
     PhoneChanged,
     Presence,
     PresenceChanged,
+    Supervision,
+    SupervisionBegan,
 )
-from telefonista.kernel.ids import AgentId, CallId, QueueName, agent_leg, bridge_id, offer_id, visit_id
+from telefonista.kernel.ids import (
+    AgentId,
+    CallId,
+    QueueName,
+    agent_leg,
+    bridge_id,
+    consulted_leg,
+    offer_id,
+    supervisor_leg,
+    visit_id,
+)
 from telefonista.kernel.machine import Output
 from telefonista.kernel.ports import Room
 
@@ -36,7 +53,7 @@ def connected(queue: QueueName) -> ConversationStarted:
 
 
 def house() -> AgentsService:
-    service = AgentsService(MEMBERS, wrap_up_s=lambda queue: {GENERAL: 30.0, TRAMITES: 5.0}[queue])
+    service = AgentsService(MEMBERS, granted=lambda queue: Granted(wrap_up_s={GENERAL: 30.0, TRAMITES: 5.0}[queue]))
     for agent in (ANA, LUIS):
         give(service, PhoneChanged(agent=agent, phone=Phone.IDLE), at=10.0)
     return service
@@ -85,3 +102,42 @@ def test_agents_outlive_calls() -> None:
     service.forget(CALL)
     assert service.resume(CALL, at=50.0) == ()
     assert service.roster[ANA].presence is Presence.RESERVED
+
+
+def test_phone_that_comes_logs_in_an_agent_of_whom_nobody_has_said_otherwise() -> None:
+    service = house()
+    assert service.roster[ANA].presence is Presence.READY
+    give(service, LogOutAsked(agent=ANA), PhoneChanged(agent=ANA, phone=Phone.UNREACHABLE))
+    give(service, PhoneChanged(agent=ANA, phone=Phone.IDLE))
+    assert service.roster[ANA].presence is Presence.OFFLINE
+
+
+def test_where_agents_must_log_in_the_phone_alone_does_not() -> None:
+    service = AgentsService(MEMBERS, granted=lambda queue: Granted(), automatic=False)
+    assert give(service, PhoneChanged(agent=ANA, phone=Phone.IDLE)) == []
+    assert service.roster[ANA].presence is Presence.OFFLINE
+    give(service, LogInAsked(agent=ANA))
+    assert service.roster[ANA].presence is Presence.READY
+
+
+def test_party_outside_is_no_agent() -> None:
+    service = house()
+    assert give(service, PartyCalled(call=CALL, leg=consulted_leg(CALL, n=1), number="1950")) == ()
+    outside = ConversationStarted(
+        call=CALL, agent=AgentId(""), leg=LEG, bridge=bridge_id(CALL, n=1), queue=GENERAL, number="1950"
+    )
+    assert give(service, outside) == ()
+
+
+def test_supervisor_is_an_agent_of_the_house_too() -> None:
+    service = house()
+    leg = supervisor_leg(CALL, n=1)
+    give(service, SupervisionBegan(call=CALL, supervisor=LUIS, leg=leg, mode=Supervision.LISTEN))
+    assert service.roster[LUIS].presence is Presence.BUSY
+
+
+def test_disposition_is_checked_against_the_list_of_the_queue() -> None:
+    service = AgentsService(MEMBERS, granted=lambda queue: Granted(dispositions=("resuelto",)))
+    give(service, PhoneChanged(agent=ANA, phone=Phone.IDLE), OFFERED, connected(GENERAL))
+    asked = DispositionAsked(agent=ANA, call=CALL, disposition="1")
+    assert give(service, asked) == [DispositionGiven(agent=ANA, call=CALL, disposition="resuelto")]

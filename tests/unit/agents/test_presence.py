@@ -2,10 +2,9 @@
 
 import itertools
 
-import msgspec
 import pytest
 
-from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent, changed
+from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent, Granted, changed, grant
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
     AgentRang,
@@ -34,13 +33,13 @@ class Person:
     """An agent to whom things happen; `said` is what came of the last."""
 
     def __init__(self, agent: Agent | None = None, *, wrap_up_s: float = 10.0) -> None:
-        self.agent = Agent(agent=ANA) if agent is None else agent
-        self.wrap_up_s = wrap_up_s
+        self.agent = Agent(agent=ANA, logged_in=True) if agent is None else agent
+        self.granted = Granted(wrap_up_s=wrap_up_s)
         self.said: list[object] = []
 
     def meets(self, event: Event, *, at: float) -> "Person":
         if isinstance(event, ConversationStarted):
-            self.agent = msgspec.structs.replace(self.agent, wrap_up_s=self.wrap_up_s)
+            self.agent = grant(self.agent, event, granted=self.granted)
         self.agent, outputs = MACHINE.step(self.agent, event, at=at)
         self.said = list(outputs)
         return self
@@ -86,7 +85,7 @@ def ringing() -> Person:
 
 def talking(*, wrap_up_s: float = 10.0) -> Person:
     person = ringing()
-    person.wrap_up_s = wrap_up_s
+    person.granted = Granted(wrap_up_s=wrap_up_s)
     person.meets(offer_over(OfferOutcome.ANSWERED), at=115.0).meets(connected(), at=115.0)
     return person.phone(Phone.BUSY, at=115.0)
 
@@ -103,7 +102,7 @@ def test_agent_without_a_contact_is_what_the_phone_is(phone: Phone, presence: Pr
     person = Person().phone(phone, at=100.0)
     assert (person.presence, person.agent.idle_since) == (presence, 100.0)
     assert person.said == [changed(person.agent)]
-    assert person.phone(Phone.UNREACHABLE).presence is Presence.OFFLINE
+    assert person.phone(Phone.UNREACHABLE).presence is Presence.UNREACHABLE
 
 
 def test_phone_that_is_what_it_was_is_no_news() -> None:
@@ -195,10 +194,11 @@ def test_timer_of_another_wrap_up_ends_nothing(key: str, token: int) -> None:
     assert person.presence is Presence.WRAP_UP
 
 
-def test_phone_that_is_unplugged_during_wrap_up_leaves_the_agent_offline() -> None:
+def test_agent_whose_phone_is_unplugged_during_wrap_up_is_out_of_reach_after_it() -> None:
     person = talking().meets(parted(), at=200.0).phone(Phone.UNREACHABLE, at=202.0)
     assert person.presence is Presence.WRAP_UP
-    assert person.meets(AgentTimerFired(agent=ANA, key=WRAP_UP_TIMER, token=1), at=210.0).presence is Presence.OFFLINE
+    over = person.meets(AgentTimerFired(agent=ANA, key=WRAP_UP_TIMER, token=1), at=210.0)
+    assert over.presence is Presence.UNREACHABLE
 
 
 def test_end_of_a_conversation_of_another_call_leaves_the_agent_talking() -> None:
@@ -276,7 +276,7 @@ def test_no_state_is_impossible_for_what_the_phone_and_the_clock_tell() -> None:
 
 def test_phone_that_rings_again_for_a_call_that_is_not_ours_is_still_the_same_stretch() -> None:
     person = ready().phone(Phone.BUSY, at=200.0).phone(Phone.RINGING, at=210.0)
-    assert (person.presence, person.agent.idle_since, person.said) == (Presence.BUSY, 200.0, [])
+    assert (person.presence, person.agent.since, person.said) == (Presence.BUSY, 200.0, [])
 
 
 def test_agent_who_is_free_again_owes_nothing_to_the_last_conversation() -> None:
