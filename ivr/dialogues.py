@@ -4,13 +4,15 @@ In: the text of a NAME.dialogues.yaml, and the flow. Out: `Dialogue` values, or 
 dialogue that does not go as it is written, the line where it parts. Must never import another room.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ivr.core.flow import Flow, Hours
 from ivr.core.reading import KEYS
-from ivr.rehearsal import GOODBYE, HUNG_UP, Rehearsal
+from ivr.rehearsal import BACK_TO_QUEUE, GOODBYE, HUNG_UP, Rehearsal
 from telefonista.notation.expressions import Expression, ExpressionInvalid, Kind, parse
 from telefonista.notation.hours import zone
 from telefonista.notation.problems import Findings, FlowInvalid, Problem, shown
@@ -19,16 +21,27 @@ from telefonista.notation.source import Row, Table, Tree, Word, read_source
 DEFAULT_MOMENT = "2026-11-24 10:00"
 """A Tuesday on which offices are open."""
 MOST_SOUNDS = 400
-_WORDS = ("waits", "hangs up")
-_KEYS = ("hears", "presses", "knows", "ends")
+_WORDS: Mapping[str, Callable[[Rehearsal], str]] = {
+    "nothing found": Rehearsal.finds_nothing,
+    "no answer": Rehearsal.is_not_answered,
+    "callback granted": partial(Rehearsal.settles_callback, granted=True),
+    "callback refused": partial(Rehearsal.settles_callback, granted=False),
+    "leaves a message": Rehearsal.leaves_message,
+}
+"""What others do, and what is wrong with that there; empty when nothing is."""
+_DEEDS = ("waits", "hangs up", *_WORDS)
+_KEYS = ("hears", "presses", "knows", "answers", "ends")
+_ENDS = (GOODBYE, HUNG_UP, BACK_TO_QUEUE)
+_ENDS_ELSEWHERE = ("queue ", "number ", "flow ")
 
 
 class Step(NamedTuple):
     does: str
-    """One of `_WORDS` and `_KEYS`."""
+    """One of `_DEEDS` and `_KEYS`."""
     text: str
     line: int
     condition: Expression | None = None
+    answer: Mapping[str, str] = MappingProxyType({})
 
 
 class Dialogue(NamedTuple):
@@ -93,6 +106,12 @@ class _Actor:
             return "" if step.condition.value(call.variables) else f"not so: {self.variables()}"
         if call.ended:
             return f"it is over already: {call.ended}"
+        if step.does == "answers":
+            return call.is_answered(step.answer)
+        if step.does in _WORDS:
+            if step.does == "leaves a message":
+                self.listens_to_the_end()
+            return _WORDS[step.does](call)
         if step.does == "waits":
             self.listens_to_the_end()
         self.forget()
@@ -161,23 +180,37 @@ def _check_end(steps: Sequence[Step], findings: Findings) -> None:
 
 
 def _step(tree: Tree, flow: Flow, findings: Findings) -> Step:
-    known = f"{', '.join(_WORDS)}, {', '.join(f'{key}: …' for key in _KEYS)}"
-    if isinstance(tree, Word) and tree.text in _WORDS:
+    known = f"{', '.join(_DEEDS)}, {', '.join(f'{key}: …' for key in _KEYS)}"
+    if isinstance(tree, Word) and tree.text in _DEEDS:
         return Step(tree.text, "", tree.line)
+    if isinstance(tree, Table) and len(tree.entries) == 1 and tree.entries[0][0].text == "answers":
+        return _answer(tree.entries[0][1], findings)
     if not isinstance(tree, Table) or len(tree.entries) != 1 or not isinstance(tree.entries[0][1], Word):
         findings.add(f"a step is one of {known}", line=tree.line)
         return Step("", "", tree.line)
     key, value = tree.entries[0][0].text, tree.entries[0][1].text
     condition = None
     if key not in _KEYS:
-        findings.add_unknown("step", key, known=(*_WORDS, *_KEYS), line=tree.line)
+        findings.add_unknown("step", key, known=(*_DEEDS, *_KEYS), line=tree.line)
     elif key == "presses" and not (value and set(value) <= set(KEYS)):
         findings.add(f"{shown(value)} are no keys of a telephone", line=tree.line)
-    elif key == "ends" and value not in (GOODBYE, HUNG_UP) and not value.startswith("queue "):
-        findings.add(f'{shown(value)} is no end: "queue NAME", {GOODBYE} or {HUNG_UP}', line=tree.line)
+    elif key == "ends" and value not in _ENDS and not value.startswith(_ENDS_ELSEWHERE):
+        known = f'"queue NAME", "number N", "flow NAME", {", ".join(_ENDS)}'
+        findings.add(f"{shown(value)} is no end: {known}", line=tree.line)
     elif key == "knows":
         condition = _condition(value, flow, tree, findings)
     return Step(key, value, tree.line, condition)
+
+
+def _answer(tree: Tree, findings: Findings) -> Step:
+    """`answers: {monto: 1500}`: the fields of another system's answer."""
+    answer: dict[str, str] = {}
+    for key, value in tree.entries if isinstance(tree, Table) else ():
+        if isinstance(value, Word):
+            answer[key.text] = value.text
+    if not isinstance(tree, Table) or len(answer) != len(tree.entries):
+        findings.add("an answer has names and values, such as {monto: 1500}", line=tree.line)
+    return Step("answers", "", tree.line, answer=MappingProxyType(answer))
 
 
 def _condition(text: str, flow: Flow, at: Tree, findings: Findings) -> Expression | None:

@@ -9,7 +9,32 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import NamedTuple
 
-from ivr.core.flow import Ask, Branch, Flow, Goto, Hangup, Hours, Invoke, Menu, Node, Queue, Return, Say, Set
+from ivr.core.flow import (
+    Ask,
+    BackToQueue,
+    Branch,
+    Callback,
+    Flow,
+    Goto,
+    Hangup,
+    Hours,
+    Inquiry,
+    Invoke,
+    Language,
+    Lookup,
+    Menu,
+    Node,
+    OtherFlow,
+    Question,
+    Queue,
+    Return,
+    Say,
+    Set,
+    TicketOpening,
+    TicketReading,
+    Transfer,
+    Voicemail,
+)
 from telefonista.kernel.ids import NodeName
 
 BOX_WIDTH = 270
@@ -38,6 +63,16 @@ _KINDS: Mapping[type[Node], tuple[str, str]] = {
     Goto: ("goto", "#5b6b7b"),
     Queue: ("queue", "#15803d"),
     Hangup: ("hangup", "#9f1239"),
+    Language: ("language", "#5b6b7b"),
+    Lookup: ("lookup", "#0e7490"),
+    TicketOpening: ("ticket", "#0e7490"),
+    TicketReading: ("ticket", "#0e7490"),
+    Question: ("survey", "#1f5fa8"),
+    Transfer: ("transfer", "#15803d"),
+    OtherFlow: ("flow", "#15803d"),
+    BackToQueue: ("back_to_queue", "#15803d"),
+    Callback: ("callback", "#15803d"),
+    Voicemail: ("voicemail", "#15803d"),
 }
 
 
@@ -118,15 +153,41 @@ def _exits(node: Node) -> Iterator[tuple[str, NodeName]]:
         yield from (("open", node.open), ("closed", node.closed))
     elif isinstance(node, Invoke):
         yield from (("invoke", node.sub), ("then", node.then))
+    elif isinstance(node, TicketOpening | Voicemail):
+        yield from (("then", node.found if isinstance(node, TicketOpening) else node.then),)
+        yield "on_failure", node.on_failure
+    elif isinstance(node, Inquiry):
+        yield from (("found", node.found), ("nothing", node.nothing), ("on_failure", node.on_failure))
+    elif isinstance(node, Callback):
+        yield from (("granted", node.granted), ("refused", node.refused))
     elif node.silent_exit is not None:
         yield "then", node.silent_exit
+
+
+def _headline(node: Node) -> list[str]:
+    """What a node is about, in a line of its own."""
+    if isinstance(node, Queue | Callback | Voicemail):
+        return [f"→ {node.queue}"]
+    if isinstance(node, Transfer):
+        return [f"→ {node.number}"]
+    if isinstance(node, OtherFlow):
+        return [f"→ {node.flow}"]
+    if isinstance(node, Language):
+        return [node.language]
+    if isinstance(node, Lookup):
+        into = ", ".join(f"{{{name}}}" for name in node.wanted)
+        return [f"{into} ← {node.source}({', '.join(node.parameters)})"]
+    if isinstance(node, TicketOpening):
+        return [f"{{{node.into}}} ← {node.topic}"]
+    if isinstance(node, TicketReading):
+        return [f"{{{node.into}}} ← {{{node.number}}}"]
+    return []
 
 
 def _lines(node: Node) -> list[str]:
     """What stands in the box above the exits."""
     lines: list[str] = []
-    if isinstance(node, Queue):
-        lines.append(f"→ {node.queue}")
+    lines += _headline(node)
     if isinstance(node, Ask):
         digits = f"{node.least}" if node.least == node.most else f"{node.least}-{node.most}"
         lines.append(f"{{{node.into}}} ← {digits} digits{f', {node.document}' if node.document else ''}")

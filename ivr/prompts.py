@@ -36,7 +36,7 @@ _SMALLEST_WAV_BYTES = 45
 _SILENCE_AFTER_S = 0.15
 _VOICES_AT_ONCE = 2
 _REPORT_EVERY_S = 2.0
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 _SAFE_SIGNS = frozenset("/._-+@=~")
 
@@ -239,7 +239,7 @@ def check(prompt: Prompt) -> None:
         raise UnspeakablePrompt("a prompt needs a text, if only for those who read the flow")
     if prompt.name and not _NAME.fullmatch(prompt.name):
         raise UnspeakablePrompt(
-            f"{_short(prompt.name)!r} cannot name a recording: small letters a-z, digits, - and _ only, 64 at most"
+            f"{_short(prompt.name)!r} cannot name a recording: small letters a-z, digits, - and _ only, 80 at most"
         )
     if not _LANGUAGE.fullmatch(prompt.language):
         raise UnspeakablePrompt(f"{_short(prompt.language)!r} is not a language such as es or es-UY")

@@ -6,30 +6,44 @@ room.
 """
 
 from collections import deque
+from collections.abc import Mapping
 
-from ivr.core.flow import Flow
+from ivr.core.flow import Callback, Flow, Voicemail
+from ivr.core.lookups import Nonsense, taken
 from ivr.core.moves import FINISHED, Session, State
 from ivr.service import IvrService
-from telefonista.kernel.commands import Play
+from telefonista.kernel.commands import LookUp, OpenTicket, Play, RecordMessage
 from telefonista.kernel.events import (
     KINDS,
     CallArrived,
+    CallbackGranted,
+    CallbackRefused,
     DigitPressed,
+    Diverted,
     Entry,
     Event,
     FlowEnded,
     HandedOff,
     LegEnded,
+    LookupAnswered,
+    LookupFailed,
+    MessageRecorded,
     PlaybackEnded,
+    ReturnedToQueue,
+    TicketOpened,
+    TicketStatus,
     TimerFired,
 )
-from telefonista.kernel.ids import CallId, LineName, QueueName, RouteName, citizen_leg
+from telefonista.kernel.ids import CallId, LineName, QueueName, RouteName, citizen_leg, contact_id
 from telefonista.notation.expressions import Value
 
 SECONDS_PER_SIGN = 0.07
 """What the synthetic voice takes, about."""
 GOODBYE = "goodbye"
 HUNG_UP = "hung up"
+BACK_TO_QUEUE = "back to queue"
+TICKET_NUMBER = "1000009"
+"""The number of a ticket that a rehearsal opens."""
 
 _CALL = CallId("rehearsal-1.1")
 _LINE = LineName("rehearsal")
@@ -46,7 +60,8 @@ class Rehearsal:
         self.said: list[str] = []
         """Each text whose saying has begun, in order."""
         self.ended = ""
-        """`queue NAME`, `goodbye` or `hung up`; empty until then."""
+        """`queue NAME`, `number N`, `flow NAME`, `back to queue`, `goodbye` or `hung up`; empty until then."""
+        self._recorded: RecordMessage | None = None
         self._service = IvrService({_LINE: flow}, default_queue=QueueName("default"))
         self._happens(CallArrived(call=_CALL, line=_LINE, dialled="", route=RouteName(""), caller=""))
 
@@ -85,6 +100,64 @@ class Rehearsal:
             self.at += timer.after_s
             self._happens(TimerFired(call=_CALL, key=timer.key, token=timer.token))
 
+    @property
+    def asks(self) -> str:
+        """What the flow wants to know of another system: its name, `ticket`, or empty."""
+        errand = self._session.errand
+        return "" if errand is None else errand.source if isinstance(errand, LookUp) else "ticket"
+
+    def is_answered(self, answer: Mapping[str, str]) -> str:
+        """The other system answers: fields of a lookup's, `status` of a ticket's. What is wrong with it; else empty."""
+        errand = self._session.errand
+        if errand is None:
+            return "nothing is asked"
+        if isinstance(errand, LookUp):
+            try:
+                values = taken(answer, wanted=errand.wanted)
+            except Nonsense as nonsense:
+                return str(nonsense)
+            self._happens(LookupAnswered(call=_CALL, request=errand.request, values=values))
+        elif isinstance(errand, OpenTicket):
+            ticket = answer.get("ticket", TICKET_NUMBER)
+            self._happens(TicketOpened(call=_CALL, request=errand.request, ticket=ticket, topic=errand.topic))
+        else:
+            status = answer.get("status", "")
+            self._happens(TicketStatus(call=_CALL, request=errand.request, ticket=errand.ticket, status=status))
+        return ""
+
+    def finds_nothing(self) -> str:
+        errand = self._session.errand
+        if errand is None or isinstance(errand, OpenTicket):
+            return "nothing is looked for"
+        if isinstance(errand, LookUp):
+            self._happens(LookupAnswered(call=_CALL, request=errand.request, found=False))
+            return ""
+        return self.is_answered({})
+
+    def is_not_answered(self) -> str:
+        errand = self._session.errand
+        if errand is None:
+            return "nothing is asked"
+        self._happens(LookupFailed(call=_CALL, request=errand.request, why="rehearsed"))
+        return ""
+
+    def settles_callback(self, granted: bool) -> str:
+        if not isinstance(self._session.flow.nodes[self._session.node], Callback):
+            return "nobody asks to be called back"
+        self._happens(
+            CallbackGranted(call=_CALL, contact=contact_id(_CALL, n=1))
+            if granted
+            else CallbackRefused(call=_CALL, why="closed")
+        )
+        return ""
+
+    def leaves_message(self) -> str:
+        """Speaks for a few seconds after the tone."""
+        if not isinstance(self._session.flow.nodes[self._session.node], Voicemail) or self._recorded is None:
+            return "no message is taken"
+        self._happens(MessageRecorded(call=_CALL, recording=self._recorded.recording, duration_s=8.0))
+        return ""
+
     def hangs_up(self) -> None:
         self._happens(LegEnded(call=_CALL, leg=citizen_leg(_CALL), cause=16))
 
@@ -101,10 +174,18 @@ class Rehearsal:
             self.events.append(event)
             if isinstance(event, HandedOff):
                 self.ended = f"queue {event.queue}"
+            elif isinstance(event, Diverted):
+                self.ended = str(event.to)
+            elif isinstance(event, ReturnedToQueue):
+                self.ended = BACK_TO_QUEUE
             elif isinstance(event, FlowEnded) and not self.ended:
                 self.ended = GOODBYE if event.outcome == FINISHED else HUNG_UP
+            if isinstance(event, Diverted):
+                break
             for output in self._service.handle(Entry(seq=len(self.events), at=self.at, event=event)):
                 if isinstance(output, KINDS):
                     ahead.append(output)
+                elif isinstance(output, RecordMessage):
+                    self._recorded = output
                 elif isinstance(output, Play):
                     self.said += [prompt.text for prompt in output.prompts]

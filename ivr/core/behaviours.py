@@ -6,7 +6,7 @@ room.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -14,42 +14,104 @@ from ivr.core.documents import written
 from ivr.core.flow import (
     PERSON_KEY,
     Ask,
+    BackToQueue,
     Branch,
+    Callback,
     Goto,
     Hangup,
     Hours,
+    Inquiry,
     Invoke,
+    Language,
+    Lookup,
     Menu,
     Node,
+    OtherFlow,
+    Question,
     Queue,
     Return,
     Say,
     Saying,
     Set,
+    TicketOpening,
+    TicketReading,
+    Transfer,
+    Voicemail,
 )
 from ivr.core.moves import (
     Session,
     State,
     Step,
+    ask,
+    await_answer,
     await_key,
     decide,
     finish,
     go_to,
     hand_off,
     hush,
+    key_on_the_way,
+    next_request,
     play,
     stay,
     type_ahead,
 )
-from telefonista.kernel.events import InputRejected, InputTaken, NodeEntered, OptionChosen, VariableSet
+from telefonista.kernel.commands import Errand, LookUp, OpenTicket, ReadTicket, RecordMessage, StopMessage
+from telefonista.kernel.events import (
+    CallbackAsked,
+    CallbackGranted,
+    CallbackRefused,
+    Destination,
+    DestinationKind,
+    Diverted,
+    InputRejected,
+    InputTaken,
+    LanguageChosen,
+    LookupAnswered,
+    LookupFailed,
+    MessageFailed,
+    MessageLeft,
+    MessageRecorded,
+    NodeEntered,
+    OptionChosen,
+    ReturnedToQueue,
+    SurveyAnswered,
+    TicketOpened,
+    TicketStatus,
+    VariableSet,
+)
+from telefonista.kernel.ids import NodeName, QueueName, citizen_leg, recording_id
 
 START_OVER_KEY = "*"
 TYPED_NUMBER = "?"
 """In place of a number that was not accepted."""
+ANSWER_MARGIN_S = 1.0
+"""Whoever runs an errand keeps its deadline; this is for when they do not."""
+SETTLED_WITHIN_S = 5.0
+"""The desk answers at once; this is for when there is none."""
+FIRST_MESSAGE = 500
+"""Recordings of conversations count from 1."""
+MESSAGE_MARGIN_S = 10.0
+NO_ANSWER = "no answer in time"
+Answer: TypeAlias = (
+    LookupAnswered
+    | LookupFailed
+    | TicketOpened
+    | TicketStatus
+    | CallbackGranted
+    | CallbackRefused
+    | MessageRecorded
+    | MessageFailed
+)
+"""What a node may be waiting for."""
+
+
+def _nothing_asked(session: Session, _: Any, __: Answer) -> Step:
+    return stay(session)
 
 
 class Behaviour(NamedTuple):
-    """The four things that can happen in a node."""
+    """What can happen in a node."""
 
     enter: Callable[[Session, Any], Step]
     key: Callable[[Session, Any, str], Step]
@@ -57,6 +119,8 @@ class Behaviour(NamedTuple):
     """Its sound is over."""
     silence: Callable[[Session, Any], Step]
     """The wait that it asked for is over."""
+    answer: Callable[[Session, Any, Answer], Step] = _nothing_asked
+    """What it asked somebody is answered."""
 
 
 def _say(session: Session, say: Say) -> Step:
@@ -64,8 +128,9 @@ def _say(session: Session, say: Say) -> Step:
 
 
 def _key_while_saying(session: Session, say: Say, digit: str) -> Step:
-    session = type_ahead(session, digit)
-    return go_to(session, say.then) if say.barge_in else stay(session)
+    if (digit == PERSON_KEY and session.flow.person) or not say.barge_in:
+        return key_on_the_way(session, digit)
+    return go_to(type_ahead(session, digit), say.then)
 
 
 def _said(session: Session, say: Say) -> Step:
@@ -231,7 +296,7 @@ def _announce_queue(session: Session, queue: Queue) -> Step:
 
 
 def _hand_over(session: Session, queue: Queue) -> Step:
-    return hand_off(session, queue.queue, priority=queue.priority, topic=queue.topic)
+    return hand_off(session, queue.queue, priority=queue.priority, topic=queue.topic, requires=queue.requires)
 
 
 def _go_on(session: Session, goto: Goto) -> Step:
@@ -246,6 +311,214 @@ def _finish(session: Session, _: Hangup) -> Step:
     return finish(session)
 
 
+def _choose_language(session: Session, node: Language) -> Step:
+    return decide(
+        session,
+        LanguageChosen(call=session.call, language=node.language),
+        NodeEntered(call=session.call, node=node.then),
+    )
+
+
+def _rate(session: Session, question: Question, digit: str) -> Step:
+    """A key from 1 to 5 is the answer; for any other, a question is a menu like any."""
+    if digit == PERSON_KEY or digit not in question.options:
+        return _key_in_menu(session, question, digit)
+    return decide(
+        session,
+        SurveyAnswered(call=session.call, survey=question.survey, question=question.question, answer=int(digit)),
+        NodeEntered(call=session.call, node=question.options[digit]),
+    )
+
+
+def _ask_opinion(session: Session, question: Question) -> Step:
+    """Keys that were typed before the question was heard are no answer to it."""
+    return _offer_options(msgspec.structs.replace(session, typed_ahead=""), question)
+
+
+def _opinion_awaited(session: Session, question: Question) -> Step:
+    return await_key(session, timeout_s=question.timeout_s)
+
+
+def _inquire(session: Session, node: Inquiry) -> Step:
+    session, asked = ask(session, _errand(session, node))
+    step = play(session, node.prompt) if node.prompt is not None else _await_answer(session, node)
+    return step[0], [*asked, *step[1]]
+
+
+def _errand(session: Session, node: Inquiry) -> Errand:
+    request, variables = next_request(session), session.variables
+    if isinstance(node, Lookup):
+        return LookUp(
+            call=session.call,
+            request=request,
+            source=node.source,
+            parameters={name: expression.value(variables) for name, expression in node.parameters.items()},
+            wanted=dict(node.wanted),
+            deadline_s=node.deadline_s,
+        )
+    if isinstance(node, TicketOpening):
+        return OpenTicket(
+            call=session.call,
+            request=request,
+            # A node that is entered again after a restart asks for the same ticket.
+            key=f"{session.call}.t{session.tickets + 1}",
+            topic=node.topic,
+            details={name: str(expression.value(variables)) for name, expression in node.details.items()},
+            deadline_s=node.deadline_s,
+        )
+    assert isinstance(node, TicketReading)
+    ticket = str(variables.get(node.number, ""))
+    return ReadTicket(call=session.call, request=request, ticket=ticket, deadline_s=node.deadline_s)
+
+
+def _await_answer(session: Session, node: Inquiry) -> Step:
+    return await_answer(session, timeout_s=node.deadline_s + ANSWER_MARGIN_S)
+
+
+def _asked_for_long_enough(session: Session, node: Inquiry) -> Step:
+    """What is said meanwhile is said to its end, whenever the answer comes."""
+    return go_to(session, session.answered) if session.answered else _await_answer(session, node)
+
+
+def _inquiry_answered(session: Session, node: Inquiry, event: Answer) -> Step:
+    leads_to = _led_by(node, event)
+    if session.state is State.PLAYING:
+        return stay(msgspec.structs.replace(session, answered=leads_to))
+    return go_to(session, leads_to)
+
+
+def _led_by(node: Inquiry, event: Answer) -> NodeName:
+    if isinstance(event, LookupAnswered):
+        return node.found if event.found else node.nothing
+    if isinstance(event, TicketStatus):
+        return node.found if event.status else node.nothing
+    return node.found if isinstance(event, TicketOpened) else node.on_failure
+
+
+def _no_answer(session: Session, node: Inquiry) -> Step:
+    assert session.errand is not None
+    return decide(
+        session,
+        LookupFailed(call=session.call, request=session.errand.request, why=NO_ANSWER),
+        NodeEntered(call=session.call, node=node.on_failure),
+    )
+
+
+def _key_while_asking_others(session: Session, _: Inquiry, digit: str) -> Step:
+    return key_on_the_way(session, digit)
+
+
+def _announce_transfer(session: Session, node: Transfer) -> Step:
+    return _transfer(session, node) if node.prompt is None else play(session, node.prompt)
+
+
+def _transfer(session: Session, node: Transfer) -> Step:
+    return _divert(session, Destination(DestinationKind.NUMBER, node.number))
+
+
+def _announce_other_flow(session: Session, node: OtherFlow) -> Step:
+    return _enter_other_flow(session, node) if node.prompt is None else play(session, node.prompt)
+
+
+def _enter_other_flow(session: Session, node: OtherFlow) -> Step:
+    return _divert(session, Destination(DestinationKind.FLOW, node.flow))
+
+
+def _divert(session: Session, to: Destination) -> Step:
+    return decide(session, Diverted(call=session.call, to=to, why=f"flow {session.flow.name}"))
+
+
+def _announce_return(session: Session, node: BackToQueue) -> Step:
+    return _return_to_queue(session, node) if node.prompt is None else play(session, node.prompt)
+
+
+def _return_to_queue(session: Session, _: BackToQueue) -> Step:
+    return decide(session, ReturnedToQueue(call=session.call))
+
+
+def _ask_for_callback(session: Session, node: Callback) -> Step:
+    asked = CallbackAsked(
+        call=session.call,
+        queue=_queue_named(session, node.queue),
+        number=str(session.variables.get(node.number, "")),
+        topic=node.topic,
+    )
+    session, outputs = await_answer(session, timeout_s=SETTLED_WITHIN_S)
+    return session, [asked, *outputs]
+
+
+def _queue_named(session: Session, queue: str) -> QueueName:
+    """A queue, or the one that a variable names."""
+    if not queue.startswith("{"):
+        return QueueName(queue)
+    return QueueName(str(session.variables.get(queue.strip("{}"), "")) or session.person)
+
+
+def _callback_settled(session: Session, node: Callback, event: Answer) -> Step:
+    return go_to(session, node.granted if isinstance(event, CallbackGranted) else node.refused)
+
+
+def _callback_unsettled(session: Session, node: Callback) -> Step:
+    return go_to(session, node.refused)
+
+
+def _invite_message(session: Session, node: Voicemail) -> Step:
+    return play(session, node.prompt)
+
+
+def _key_while_inviting(session: Session, node: Voicemail, digit: str) -> Step:
+    """0 leads to a person; any other key is the end of the message, or of waiting for the tone."""
+    if digit == PERSON_KEY and session.flow.person:
+        session, stopped = _stop_message(session)
+        session, outputs = key_on_the_way(session, digit)
+        return session, [*stopped, *outputs]
+    if session.state is State.WAITING:
+        return _stop_message(session)
+    session, hushed = hush(session)
+    session, outputs = _record(session, node)
+    return session, [*hushed, *outputs]
+
+
+def _record(session: Session, node: Voicemail) -> Step:
+    number = session.messages + 1
+    record = RecordMessage(
+        call=session.call,
+        leg=citizen_leg(session.call),
+        recording=recording_id(session.call, n=FIRST_MESSAGE + number),
+        longest_s=node.longest_s,
+    )
+    session, outputs = await_answer(
+        msgspec.structs.replace(session, messages=number), timeout_s=node.longest_s + MESSAGE_MARGIN_S
+    )
+    return session, [record, *outputs]
+
+
+def _stop_message(session: Session) -> Step:
+    if session.state is not State.WAITING:
+        return stay(session)
+    recording = recording_id(session.call, n=FIRST_MESSAGE + session.messages)
+    return session, [StopMessage(call=session.call, recording=recording)]
+
+
+def _message_taken(session: Session, node: Voicemail, event: Answer) -> Step:
+    if not isinstance(event, MessageRecorded):
+        return go_to(session, node.on_failure)
+    left = MessageLeft(
+        call=session.call,
+        recording=event.recording,
+        queue=_queue_named(session, node.queue),
+        number=str(session.variables.get(node.number, "")) if node.number else session.caller,
+        duration_s=event.duration_s,
+    )
+    return decide(session, left, NodeEntered(call=session.call, node=node.then))
+
+
+def _no_message(session: Session, node: Voicemail) -> Step:
+    session, stopped = _stop_message(session)
+    session, outputs = go_to(session, node.on_failure)
+    return session, [*stopped, *outputs]
+
+
 def _key_is_too_late(session: Session, _: Node, __: str) -> Step:
     return stay(session)
 
@@ -255,6 +528,13 @@ def _on_the_way(enter: Callable[[Session, Any], Step]) -> Behaviour:
     return Behaviour(enter=enter, key=_key_is_too_late, heard=enter, silence=enter)
 
 
+_INQUIRY = Behaviour(
+    enter=_inquire,
+    key=_key_while_asking_others,
+    heard=_asked_for_long_enough,
+    silence=_no_answer,
+    answer=_inquiry_answered,
+)
 BEHAVIOURS: Mapping[type[Node], Behaviour] = {
     Say: Behaviour(enter=_say, key=_key_while_saying, heard=_said, silence=_said),
     Menu: Behaviour(enter=_offer_options, key=_key_in_menu, heard=_options_heard, silence=_no_key),
@@ -267,4 +547,30 @@ BEHAVIOURS: Mapping[type[Node], Behaviour] = {
     Return: _on_the_way(_return),
     Goto: _on_the_way(_go_on),
     Hangup: Behaviour(enter=_take_leave, key=_key_is_too_late, heard=_finish, silence=_finish),
+    Language: _on_the_way(_choose_language),
+    Question: Behaviour(enter=_ask_opinion, key=_rate, heard=_opinion_awaited, silence=_no_key),
+    Lookup: _INQUIRY,
+    TicketOpening: _INQUIRY,
+    TicketReading: _INQUIRY,
+    Transfer: Behaviour(enter=_announce_transfer, key=_key_is_too_late, heard=_transfer, silence=_transfer),
+    OtherFlow: Behaviour(
+        enter=_announce_other_flow, key=_key_is_too_late, heard=_enter_other_flow, silence=_enter_other_flow
+    ),
+    BackToQueue: Behaviour(
+        enter=_announce_return, key=_key_is_too_late, heard=_return_to_queue, silence=_return_to_queue
+    ),
+    Callback: Behaviour(
+        enter=_ask_for_callback,
+        key=_key_is_too_late,
+        heard=_callback_unsettled,
+        silence=_callback_unsettled,
+        answer=_callback_settled,
+    ),
+    Voicemail: Behaviour(
+        enter=_invite_message,
+        key=_key_while_inviting,
+        heard=_record,
+        silence=_no_message,
+        answer=_message_taken,
+    ),
 }

@@ -3,27 +3,37 @@
 In: a flow whose every exit is a node. Out: findings with the node's line. Must never import another room.
 """
 
-from collections.abc import Iterable
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 from ivr.core.flow import (
     PERSON_KEY,
     Ask,
+    BackToQueue,
     Branch,
+    Callback,
     Flow,
     Goto,
     Hours,
+    Inquiry,
     Invoke,
+    Language,
+    Lookup,
     Menu,
     Node,
+    OtherFlow,
     Queue,
     Return,
     Say,
     Set,
+    Transfer,
+    Voicemail,
 )
-from telefonista.kernel.ids import NodeName, QueueName
+from telefonista.kernel.ids import FlowName, NodeName, QueueName
 from telefonista.notation.problems import Findings, Problem, shown
 
+_PEOPLE = (Queue, Transfer, BackToQueue)
+"""Where a person answers in the end."""
 _Place: TypeAlias = tuple[NodeName, tuple[NodeName, ...]]
 """A node, and where the sub-flows that lead to it go on when they are done."""
 _LONGEST_WAY = 300
@@ -37,9 +47,11 @@ def check_ways(flow: Flow, *, findings: Findings) -> None:
             _check_person(flow, node, findings)
         elif isinstance(node, Ask):
             _check_escape(flow, node, findings)
+    if flow.person and not isinstance(_first_that_counts(flow, flow.person), _PEOPLE):
+        findings.add('"person" does not lead to a person; lead it to a queue', line=flow.nodes[flow.person].line)
     _check_circles(flow, findings)
     _check_returns(flow, findings)
-    reached = _reached(flow, (flow.start,))
+    reached = _reached(flow, tuple(filter(None, (flow.start, flow.person))))
     for node in flow.nodes.values():
         if node.name not in reached:
             findings.add(f"node {shown(node.name)} is never reached: nothing leads to it", line=node.line)
@@ -50,8 +62,54 @@ def check_queues(flow: Flow, queues: Iterable[QueueName]) -> tuple[Problem, ...]
     known = sorted(queues)
     findings = Findings(flow.file)
     for node in flow.nodes.values():
-        if isinstance(node, Queue) and node.queue not in known:
-            findings.add_unknown("queue", node.queue, known=known, line=node.line)
+        queue = node.queue if isinstance(node, Queue | Callback | Voicemail) else ""
+        if queue and not queue.startswith("{") and queue not in known:
+            findings.add_unknown("queue", queue, known=known, line=node.line)
+    return tuple(findings.problems)
+
+
+def check_flows(flow: Flow, flows: Iterable[FlowName]) -> tuple[Problem, ...]:
+    """Flows that this one goes on in and that do not exist, each with its line; empty when all do."""
+    known = sorted(flows)
+    findings = Findings(flow.file)
+    for node in flow.nodes.values():
+        if isinstance(node, OtherFlow) and node.flow not in known:
+            findings.add_unknown("flow", node.flow, known=known, line=node.line)
+    return tuple(findings.problems)
+
+
+class Source(NamedTuple):
+    """What a flow must know of something that can be asked."""
+
+    parameters: frozenset[str]
+    private: bool = False
+
+
+def check_sources(flow: Flow, sources: Mapping[str, Source]) -> tuple[Problem, ...]:
+    """What is asked of sources that do not exist, or not as they can be asked; each with its line.
+
+    What a private source answers goes into private variables: else it would leave the house by another door.
+    """
+    findings = Findings(flow.file)
+    for node in flow.nodes.values():
+        if not isinstance(node, Lookup):
+            continue
+        source = sources.get(node.source)
+        if source is None:
+            findings.add_unknown("source", node.source, known=sorted(sources), line=node.line)
+            continue
+        known = sorted(source.parameters)
+        for name in node.parameters:
+            if name not in source.parameters:
+                findings.add_unknown("parameter", name, known=known, line=node.line, of=f"source {node.source}")
+        lacking = sorted(source.parameters - set(node.parameters))
+        if lacking:
+            findings.add(f"source {shown(node.source)} also needs {', '.join(lacking)}", line=node.line)
+        for variable in node.wanted:
+            if source.private and variable not in flow.private:
+                findings.add(
+                    f"source {shown(node.source)} is private: make {shown(variable)} a private variable", line=node.line
+                )
     return tuple(findings.problems)
 
 
@@ -61,7 +119,7 @@ def _check_person(flow: Flow, menu: Menu, findings: Findings) -> None:
             f'menu {shown(menu.name)} has no way to a person; add the option "{PERSON_KEY}" and lead it to a queue',
             line=menu.line,
         )
-    elif not isinstance(_first_that_counts(flow, menu.options[PERSON_KEY]), Queue):
+    elif not isinstance(_first_that_counts(flow, menu.options[PERSON_KEY]), _PEOPLE):
         findings.add(
             f'in menu {shown(menu.name)} the option "{PERSON_KEY}" does not lead to a person; lead it to a queue',
             line=menu.line,
@@ -69,7 +127,7 @@ def _check_person(flow: Flow, menu: Menu, findings: Findings) -> None:
 
 
 def _check_escape(flow: Flow, ask: Ask, findings: Findings) -> None:
-    if not isinstance(_first_that_counts(flow, ask.on_failure), Queue | Menu):
+    if not isinstance(_first_that_counts(flow, ask.on_failure), (*_PEOPLE, Menu)):
         findings.add(
             f'"on_failure" of {shown(ask.name)} does not lead to a person; lead it to a queue, or to a menu',
             line=ask.line,
@@ -80,7 +138,7 @@ def _first_that_counts(flow: Flow, name: NodeName) -> Node:
     """The first node from here on that is more than a step on the way."""
     node = flow.nodes[name]
     passed: set[NodeName] = set()
-    while isinstance(node, Say | Goto | Set | Branch | Hours) and node.name not in passed:
+    while isinstance(node, Say | Goto | Set | Branch | Hours | Language) and node.name not in passed:
         passed.add(node.name)
         assert node.silent_exit is not None
         node = flow.nodes[node.silent_exit]
@@ -96,8 +154,8 @@ def _check_returns(flow: Flow, findings: Findings) -> None:
 
 
 def _check_circles(flow: Flow, findings: Findings) -> None:
-    """Follow a citizen who does nothing, from every node, once while all offices are open and once while they are
-    closed: no such way may come back to itself, nor be longer than the engine has patience for."""
+    """Follow a citizen who does nothing, from every node, once while offices are open and others answer, and once while
+    neither is so: no such way may come back to itself, nor be longer than the engine has patience for."""
     told: set[NodeName] = set()
     for opened in (True, False):
         walked: set[_Place] = set()
@@ -128,7 +186,11 @@ def _silently_next(flow: Flow, place: _Place, *, opened: bool) -> _Place | None:
         return (returns[-1], returns[:-1]) if returns else None
     if isinstance(node, Invoke):
         returns = (*returns, node.then)
-    following = node.closed if isinstance(node, Hours) and not opened else node.silent_exit
+    following = node.silent_exit
+    if isinstance(node, Hours) and not opened:
+        following = node.closed
+    elif isinstance(node, Inquiry) and opened:
+        following = node.found
     return None if following is None else (following, returns)
 
 

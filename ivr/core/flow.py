@@ -12,14 +12,14 @@ from typing import TypeAlias
 import msgspec
 
 from ivr.core.documents import DOCUMENTS, RUT_K_KEY
-from ivr.core.saying import Manner, every_value_piece
-from telefonista.kernel.commands import Prompt
+from ivr.core.saying import Manner, every_value_piece, piece_prompt
+from telefonista.kernel.commands import Prompt, Wanted
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
 from telefonista.notation.expressions import Expression, Kind
 from telefonista.notation.hours import OpeningHours
 
 PERSON_KEY = "0"
-"""In every menu this key leads to a person."""
+"""In every menu this key leads to a person; wherever else a flow that names its `person` is heard, too."""
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -42,7 +42,20 @@ class Template(msgspec.Struct, frozen=True):
         )
 
 
-Saying: TypeAlias = Prompt | Template
+class Versions(msgspec.Struct, frozen=True):
+    """The same in each of the flow's languages, the flow's first language first."""
+
+    by_language: Mapping[str, Prompt | Template]
+
+    @property
+    def text(self) -> str:
+        return next(iter(self.by_language.values())).text
+
+    def in_language(self, language: str) -> Prompt | Template:
+        return self.by_language.get(language) or next(iter(self.by_language.values()))
+
+
+Saying: TypeAlias = Prompt | Template | Versions
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +91,13 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _parts(saying: Saying) -> tuple[Prompt | Slot, ...]:
+    if isinstance(saying, Versions):
+        return tuple(part for version in saying.by_language.values() for part in _parts(version))
     return (saying,) if isinstance(saying, Prompt) else saying.parts
+
+
+def _optional(saying: Saying | None) -> tuple[Saying, ...]:
+    return () if saying is None else (saying,)
 
 
 class Say(Node, frozen=True, kw_only=True):
@@ -135,11 +154,13 @@ class Queue(Node, frozen=True, kw_only=True):
     topic: str = ""
     """What the call is about, in the organisation's words."""
     priority: int = 0
+    requires: str = ""
+    """What the agent must be able to do beyond what the queue asks: an expression over skills."""
     prompt: Saying | None = None
 
     @property
     def sayings(self) -> tuple[Saying, ...]:
-        return () if self.prompt is None else (self.prompt,)
+        return _optional(self.prompt)
 
 
 class Goto(Node, frozen=True, kw_only=True):
@@ -159,7 +180,7 @@ class Hangup(Node, frozen=True, kw_only=True):
 
     @property
     def sayings(self) -> tuple[Saying, ...]:
-        return () if self.prompt is None else (self.prompt,)
+        return _optional(self.prompt)
 
 
 class Ask(Node, frozen=True, kw_only=True):
@@ -268,26 +289,180 @@ class Return(Node, frozen=True, kw_only=True):
     """Goes back to where the latest `Invoke` goes on."""
 
 
+class Language(Node, frozen=True, kw_only=True):
+    """From here on speaks another of the flow's languages."""
+
+    language: str
+    then: NodeName
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.then
+
+
+class Inquiry(Node, frozen=True, kw_only=True):
+    """Something that is asked off the call's path, while the citizen hears that it takes a moment, or nothing."""
+
+    prompt: Saying | None = None
+    found: NodeName
+    nothing: NodeName
+    """Where it leads when the answer is that there is none."""
+    on_failure: NodeName
+    deadline_s: float = 4.0
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.found, self.nothing, self.on_failure)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.on_failure
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return _optional(self.prompt)
+
+
+class Lookup(Inquiry, frozen=True, kw_only=True):
+    """Asks a source of the installation's; the answer goes into variables."""
+
+    source: str
+    parameters: Mapping[str, Expression]
+    wanted: Mapping[str, Wanted]
+    """By variable."""
+
+
+class TicketOpening(Inquiry, frozen=True, kw_only=True):
+    """Passes something on to the back office; the ticket's number goes into a variable. It always is `found`."""
+
+    topic: str
+    into: str
+    details: Mapping[str, Expression]
+
+
+class TicketReading(Inquiry, frozen=True, kw_only=True):
+    """Asks how far the back office is with the ticket whose number a variable has."""
+
+    number: str
+    into: str
+
+
+class Question(Menu, frozen=True, kw_only=True):
+    """One question of a survey, answered by a key from 1 to 5; whoever says nothing is asked the next one."""
+
+    survey: str
+    question: str
+
+
+class Transfer(Node, frozen=True, kw_only=True):
+    """Passes the citizen on to a number outside; the flow ends."""
+
+    number: str
+    prompt: Saying | None = None
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return _optional(self.prompt)
+
+
+class OtherFlow(Node, frozen=True, kw_only=True):
+    """Goes on in another flow, from its start."""
+
+    flow: FlowName
+    prompt: Saying | None = None
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return _optional(self.prompt)
+
+
+class BackToQueue(Node, frozen=True, kw_only=True):
+    """Goes back to where the citizen waited, at the place that was kept."""
+
+    prompt: Saying | None = None
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return _optional(self.prompt)
+
+
+class Callback(Node, frozen=True, kw_only=True):
+    """Asks that the citizen be called back at the number that a variable has."""
+
+    queue: str
+    """A queue's name, or that of the variable that has it in curly brackets."""
+    number: str
+    topic: str = ""
+    granted: NodeName
+    refused: NodeName
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.granted, self.refused)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.refused
+
+
+class Voicemail(Node, frozen=True, kw_only=True):
+    """Takes a spoken message for a queue; any key ends it."""
+
+    queue: str
+    """As of a `Callback`."""
+    number: str = ""
+    """The variable that has the number to call back; empty: whatever the citizen calls from."""
+    prompt: Saying
+    longest_s: float
+    then: NodeName
+    on_failure: NodeName
+    """Where it leads when nothing was said, or nothing could be recorded."""
+
+    @property
+    def exits(self) -> tuple[NodeName, ...]:
+        return tuple(dict.fromkeys((self.then, self.on_failure)))
+
+    @property
+    def silent_exit(self) -> NodeName | None:
+        return self.on_failure
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return (self.prompt,)
+
+
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation. `start` is one of `nodes`, and so is every exit of every node."""
 
     name: FlowName
     language: str
+    """The one that it begins in."""
     version: str
     """A short hash of the text it was read from."""
     start: NodeName
     nodes: Mapping[NodeName, Node]
     variables: Mapping[str, Kind] = {}
+    private: frozenset[str] = frozenset()
+    """Variables whose values go to no other system."""
+    more_languages: tuple[str, ...] = ()
+    person: NodeName = NodeName("")
+    """Where 0 leads wherever it means nothing else; empty: nowhere."""
     file: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return (self.language, *self.more_languages)
 
     @property
     def prompts(self) -> Iterator[Prompt]:
         """All that a citizen may hear in it, to be made into sound before the first call."""
         for node in self.nodes.values():
             yield from node.prompts
-        for manner in dict.fromkeys(slot.manner for node in self.nodes.values() for slot in node.slots):
-            for piece in every_value_piece(manner, language=self.language):
-                yield Prompt(text=piece, language=self.language)
+        manners = dict.fromkeys(slot.manner for node in self.nodes.values() for slot in node.slots)
+        for language in self.languages:
+            for manner in manners:
+                for piece in every_value_piece(manner, language=language):
+                    yield piece_prompt(piece, language=language)
 
 
 def straight_to(queue: QueueName, *, name: FlowName) -> Flow:
@@ -295,3 +470,11 @@ def straight_to(queue: QueueName, *, name: FlowName) -> Flow:
     start = NodeName("persona")
     nodes: Mapping[NodeName, Node] = MappingProxyType({start: Queue(name=start, queue=queue)})
     return Flow(name=name, language="es", version="", start=start, nodes=nodes)
+
+
+def saying_goodbye(text: str, *, name: FlowName, language: str) -> Flow:
+    """The flow that says one thing, where there is something to say, and ends the call."""
+    start = NodeName("fin")
+    prompt = Prompt(text=text, language=language) if text else None
+    nodes: Mapping[NodeName, Node] = MappingProxyType({start: Hangup(name=start, prompt=prompt)})
+    return Flow(name=name, language=language, version="", start=start, nodes=nodes)

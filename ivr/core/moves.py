@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from ivr.core.flow import Flow, Saying
-from ivr.core.saying import value_pieces
-from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StopPlayback
-from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered
+from ivr.core.flow import PERSON_KEY, Flow, Saying, Versions
+from ivr.core.saying import piece_prompt, value_pieces
+from telefonista.kernel.commands import CancelTimer, Errand, Play, Prompt, SetTimer, StopPlayback
+from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered, OptionChosen
 from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, playback_id
 from telefonista.kernel.machine import Output
 from telefonista.notation.expressions import Value
@@ -30,6 +30,8 @@ GUARD_S_PER_SIGN = 0.2
 FAILED_SOUND_PAUSE_S = 0.5
 """When a citizen hangs up, the sound fails a moment before the leg ends; going on at once would put into a queue, or
 count in a menu, a citizen who has left."""
+ANSWER_WAIT_KEY = "flow.answer"
+"""The timer of a node that asked another system."""
 TYPED_AHEAD_KEYS = 20
 
 HANDED_OFF = "handed_off"
@@ -68,6 +70,22 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     """When the last thing that counts here happened, epoch seconds."""
     variables: Mapping[str, Value] = {}
+    language: str = ""
+    """The one that is spoken, of the flow's; empty: its first."""
+    caller: str = ""
+    """As the network gave it; untrusted."""
+    requests: int = 0
+    """Numbers given to what was asked of other systems."""
+    errand: Errand | None = None
+    """What this node asked and was not answered yet."""
+    answered: NodeName = NodeName("")
+    """Where the answer leads that came while this node was still speaking."""
+    veiled_by: NodeName = NodeName("")
+    """The node whose answer the journal does not have: after a restart it must be asked again."""
+    tickets: int = 0
+    """Opened so far."""
+    messages: int = 0
+    """Numbers given to recordings so far; 500 and up are the flow's."""
     returns: tuple[NodeName, ...] = ()
     """Where each sub-flow that we are in goes on when it is done, the innermost last."""
     decided: tuple[Event, ...] = ()
@@ -106,6 +124,9 @@ def play(session: Session, *sayings: Saying) -> Step:
 
 def _spoken(session: Session, saying: Saying) -> list[Prompt]:
     """What is said now: values become pieces that were synthesised before."""
+    language = session.language or session.flow.language
+    if isinstance(saying, Versions):
+        saying = saying.in_language(language)
     if isinstance(saying, Prompt):
         return [saying]
     spoken: list[Prompt] = []
@@ -113,10 +134,9 @@ def _spoken(session: Session, saying: Saying) -> list[Prompt]:
         if isinstance(part, Prompt):
             spoken.append(part)
             continue
-        language = session.flow.language
         value = session.variables.get(part.variable, "")
         pieces = value_pieces(value, manner=part.manner, language=language)
-        spoken += [Prompt(text=piece, language=language) for piece in pieces]
+        spoken += [piece_prompt(piece, language=language) for piece in pieces]
     return spoken
 
 
@@ -124,6 +144,33 @@ def await_key(session: Session, *, timeout_s: float) -> Step:
     """Nothing more is said; the citizen has this long to press a key."""
     session, outputs = _set_timer(session, KEY_WAIT_KEY, timeout_s)
     return msgspec.structs.replace(session, state=State.WAITING), outputs
+
+
+def ask(session: Session, errand: Errand) -> Step:
+    """Send this errand, of the number that `next_request` gave; what is said or awaited meanwhile is another move's."""
+    return msgspec.structs.replace(session, requests=errand.request, errand=errand), [errand]
+
+
+def next_request(session: Session) -> int:
+    return session.requests + 1
+
+
+def await_answer(session: Session, *, timeout_s: float) -> Step:
+    """All is said; what was asked has this long to be answered."""
+    session, outputs = _set_timer(session, ANSWER_WAIT_KEY, timeout_s)
+    return msgspec.structs.replace(session, state=State.WAITING), outputs
+
+
+def key_on_the_way(session: Session, digit: str) -> Step:
+    """A key where none is asked for: 0 is the way to a person, any other is kept for the next menu."""
+    person = session.flow.person
+    if digit != PERSON_KEY or not person:
+        return stay(type_ahead(session, digit))
+    return decide(
+        session,
+        OptionChosen(call=session.call, node=session.node, digit=digit, option=person),
+        NodeEntered(call=session.call, node=person),
+    )
 
 
 def pause(session: Session) -> Step:
@@ -142,11 +189,18 @@ def go_to(session: Session, node: NodeName, *, tries: int = 1) -> Step:
     return decide(session, NodeEntered(call=session.call, node=node, tries=tries))
 
 
-def hand_off(session: Session, queue: QueueName, *, priority: int = 0, topic: str = "") -> Step:
-    """The citizen's way goes on in a queue."""
+def hand_off(session: Session, queue: QueueName, *, priority: int = 0, topic: str = "", requires: str = "") -> Step:
+    """The citizen's way goes on in a queue, where the agent is to speak the language that was chosen."""
     return decide(
         session,
-        HandedOff(call=session.call, queue=queue, priority=priority, topic=topic),
+        HandedOff(
+            call=session.call,
+            queue=queue,
+            priority=priority,
+            topic=topic,
+            requires=requires,
+            language=session.language.partition("-")[0],
+        ),
         FlowEnded(call=session.call, outcome=HANDED_OFF),
     )
 

@@ -8,7 +8,7 @@ in the table at the end of this file. Must never import another room.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,14 +17,20 @@ from ivr.core.documents import DOCUMENTS
 from ivr.core.flow import (
     PERSON_KEY,
     Ask,
+    BackToQueue,
     Branch,
+    Callback,
     Flow,
     Goto,
     Hangup,
     Hours,
     Invoke,
+    Language,
+    Lookup,
     Menu,
     Node,
+    OtherFlow,
+    Question,
     Queue,
     Return,
     Say,
@@ -32,11 +38,24 @@ from ivr.core.flow import (
     Set,
     Slot,
     Template,
+    TicketOpening,
+    TicketReading,
+    Transfer,
+    Versions,
+    Voicemail,
 )
+from ivr.core.procedures import PARTS, Phrases, Procedure, phrases
 from ivr.core.saying import Manner
-from telefonista.kernel.commands import Prompt
+from telefonista.kernel.commands import Prompt, Wanted
 from telefonista.kernel.ids import FlowName, NodeName, QueueName
-from telefonista.notation.expressions import RESERVED, Expression, ExpressionInvalid, Kind, parse
+from telefonista.notation.expressions import (
+    LONGEST_EXPRESSION,
+    RESERVED,
+    Expression,
+    ExpressionInvalid,
+    Kind,
+    parse,
+)
 from telefonista.notation.opening import read_opening_hours
 from telefonista.notation.problems import Findings, FlowInvalid, nearest, shown
 from telefonista.notation.source import Row, Table, Tree, Word, read_source
@@ -45,7 +64,7 @@ KEYS = "0123456789*#"
 """Of a telephone."""
 LONGEST_PROMPT = 1000
 LONGEST_NAME = 26
-"""So that FLOW__NODE__timeout, the longest name of a recording, has at most 64 signs."""
+"""So that LANGUAGE__FLOW__NODE__timeout, the longest name of a recording, has at most 80 signs."""
 MOST_NODES = 300
 DEFAULT_TIMEOUT_S = 6.0
 TIMEOUTS_S = (1.0, 60.0)
@@ -61,6 +80,19 @@ DIGITS = (1, 20)
 WAITS_S = (1.0, 120.0)
 MOST_VARIABLES = 50
 MOST_WORDINGS = 9
+MOST_LANGUAGES = 5
+MOST_PROCEDURES = 8
+MOST_QUESTIONS = 10
+MOST_PASSED_ON = 20
+DEFAULT_DEADLINE_S = 4.0
+DEADLINES_S = (0.5, 15.0)
+DEFAULT_MESSAGE_S = 60.0
+MESSAGES_S = (5.0, 300.0)
+AGAIN_KEY = "8"
+BACK_KEY = "9"
+RATINGS = "12345"
+PRIVATE = "private "
+"""Stands before the kind of a variable whose value goes to no other system."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*", re.ASCII)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z]{2})?", re.ASCII)
@@ -68,8 +100,10 @@ _NUMBER = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,3})?", re.ASCII)
 _LENGTHS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?", re.ASCII)
 _VERSION_SIGNS = 12
 _KINDS = tuple(kind.value for kind in Kind)
-_TOP_KEYS = ("flow", "language", "start", "variables", "nodes")
+_TOP_KEYS = ("flow", "language", "start", "person", "variables", "nodes")
 _VARIABLE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_NUMBER_TO_DIAL = re.compile(r"\+?[0-9*#]{2,20}", re.ASCII)
 _SLOT = re.compile(r"\{([^{}]*)\}")
 _STOPS = " .,;:"
 """Signs that stand behind a value; its last piece has the tone of an end anyway."""
@@ -79,17 +113,16 @@ _MANNERS: Mapping[Kind, tuple[Manner, ...]] = {
     Kind.TRUTH: (),
 }
 """How a variable of each kind may be said; the first is how it is said unless the flow says otherwise."""
-_LONGEST_RECORDING_NAME = 64
 
 
-def read_flow(text: str, *, file: str) -> Flow:
-    """The flow that a text describes; `file` is what problems call it.
+def read_flow(text: str, *, file: str, procedures: Mapping[str, Procedure] = MappingProxyType({})) -> Flow:
+    """The flow that a text describes; `file` is what problems call it, `procedures` are those that it may read out.
 
     Raises FlowInvalid, and nothing else, for whatever is not a flow.
     """
     findings = Findings(file)
     tree = read_source(text, findings=findings)
-    flow = None if tree is None else _flow(tree, text=text, findings=findings)
+    flow = None if tree is None else _flow(tree, text=text, findings=findings, procedures=procedures)
     if flow is not None and not findings.problems:
         check_ways(flow, findings=findings)
     if flow is None or findings.problems:
@@ -183,34 +216,58 @@ class _Fields:
         return word.text == "true"
 
 
+class _Whole(NamedTuple):
+    """What every node of a flow is read with."""
+
+    flow: str
+    languages: tuple[str, ...]
+    person: Word | None
+    variables: Mapping[str, Kind]
+    procedures: Mapping[str, Procedure]
+    used: list[Procedure]
+    """Collects the procedures that are read out."""
+    targets: list[Word]
+    """Collects every name of a node that is referred to."""
+    more: list[Node]
+    """Collects nodes that are part of what the flow's text says in one."""
+
+
 class _Reader(NamedTuple):
     """What a reader of one kind of node works with."""
 
-    flow: str
-    language: str
+    whole: _Whole
     name: NodeName
     line: int
     fields: _Fields
-    targets: list[Word]
-    """Collects every name of a node that is referred to."""
-    variables: Mapping[str, Kind]
 
     @property
     def of(self) -> str:
         return f"node {shown(self.name)}"
+
+    @property
+    def variables(self) -> Mapping[str, Kind]:
+        return self.whole.variables
+
+    @property
+    def person(self) -> NodeName | None:
+        """Where 0 leads; a finding where the flow does not say."""
+        if self.whole.person is None:
+            self.fields.wrong(self.fields.table, f'{self.of} needs a way to a person: "person: NODE" above "nodes"')
+            return None
+        return self.targeted(self.whole.person)
 
     def target(self, name: str) -> NodeName | None:
         word = self.fields.word(name, of=self.of)
         return None if word is None else self.targeted(word)
 
     def targeted(self, word: Word) -> NodeName:
-        self.targets.append(word)
+        self.whole.targets.append(word)
         return NodeName(word.text)
 
     def prompt(self, name: str, *, part: str = "") -> Saying | None:
         """What is said at `name`; a recording called FLOW__NODE, or FLOW__NODE__PART, is played in its place."""
-        word = self.fields.word(name, of=self.of)
-        return None if word is None else self.saying(name, word, part=part)
+        value = self.fields.value(name, of=self.of)
+        return None if value is None else self.saying(name, value, part=part)
 
     def wordings(self, name: str, *, part: str) -> tuple[Saying, ...]:
         """One text or a list of them; none where something is wrong with one."""
@@ -220,13 +277,34 @@ class _Reader(NamedTuple):
             return () if only is None else (only,)
         if not 0 < len(value.items) <= MOST_WORDINGS:
             self.fields.wrong(value, f'"{name}" needs 1 to {MOST_WORDINGS} texts')
-        words = [self.fields.as_word(name, item) for item in value.items[:MOST_WORDINGS]]
-        sayings = [
-            None if word is None else self.saying(name, word, part=f"{part}{n}") for n, word in enumerate(words, 1)
-        ]
+        sayings = [self.saying(name, item, part=f"{part}{n}") for n, item in enumerate(value.items[:MOST_WORDINGS], 1)]
         return tuple(saying for saying in sayings if saying is not None)
 
-    def saying(self, name: str, word: Word, *, part: str) -> Saying | None:
+    def saying(self, name: str, value: Tree, *, part: str) -> Saying | None:
+        """One text, or in a flow of several languages one for each of them."""
+        languages = self.whole.languages
+        if len(languages) < 2:
+            word = self.fields.as_word(name, value)
+            return None if word is None else self.version(name, word, part=part, language=languages[0])
+        if not isinstance(value, Table):
+            self.fields.wrong(value, f'"{name}" needs a text for each language: {{{": …, ".join(languages)}: …}}')
+            return None
+        fields = _Fields(value, findings=self.fields.findings)
+        fields.only(languages, of=f'"{name}"')
+        versions: dict[str, Prompt | Template] = {}
+        for language in languages:
+            word = fields.word(language, of=f'"{name}"')
+            version = None if word is None else self.version(name, word, part=part, language=language)
+            if version is not None:
+                versions[language] = version
+        return Versions(MappingProxyType(versions)) if len(versions) == len(languages) else None
+
+    def recording(self, *parts: str, language: str) -> str:
+        """What a recording is called that is played in place of a text; the flow's first language is not named."""
+        first = "" if language == self.whole.languages[0] else language.lower()
+        return "__".join(filter(None, (first, *parts)))
+
+    def version(self, name: str, word: Word, *, part: str, language: str) -> Prompt | Template | None:
         text = " ".join(word.text.split())
         if len(text) > LONGEST_PROMPT:
             self.fields.wrong(word, f'"{name}" is longer than {LONGEST_PROMPT} signs: nobody listens that long')
@@ -234,14 +312,39 @@ class _Reader(NamedTuple):
         if not all(sign.isprintable() for sign in text) or not any(sign.isalnum() for sign in text):
             self.fields.wrong(word, f'"{name}" has a sign that cannot be spoken, or no word at all')
             return None
-        recording = "__".join(filter(None, (self.flow, self.name, part)))
+        recording = self.recording(self.whole.flow, self.name, part, language=language)
         text = unicodedata.normalize("NFC", text)
         if "{" not in text and "}" not in text:
-            return Prompt(text=text, language=self.language, name=recording)
-        parts = tuple(self.parts(word, text, recording=recording))
+            return Prompt(text=text, language=language, name=recording)
+        parts = tuple(self.parts(word, text, recording=recording, language=language))
         return Template(parts) if parts else None
 
-    def parts(self, word: Word, text: str, *, recording: str) -> Iterator[Prompt | Slot]:
+    def composed(self, text: Callable[[str], str], *parts: str) -> Saying:
+        """What we say in our own words, given for each language."""
+        return self.versions(
+            Prompt(text=text(language), language=language, name=self.recording(*parts, language=language))
+            for language in self.whole.languages
+        )
+
+    def of_procedure(self, text: Callable[[str], str], *parts: str) -> Saying:
+        """The same for what every flow says alike: its recordings are named alike too."""
+        return self.versions(
+            Prompt(
+                text=text(language),
+                language=language,
+                name="__".join((*([] if language.startswith("es") else [language.lower()]), "procedure", *parts)),
+            )
+            for language in self.whole.languages
+        )
+
+    def versions(self, prompts: Iterable[Prompt]) -> Saying:
+        versions = {prompt.language: prompt for prompt in prompts}
+        return Versions(MappingProxyType(versions)) if len(versions) > 1 else next(iter(versions.values()))
+
+    def in_our_words(self, text: Callable[[Phrases], str], part: str) -> Saying:
+        return self.composed(lambda language: text(phrases(language)), self.whole.flow, self.name, part)
+
+    def parts(self, word: Word, text: str, *, recording: str, language: str) -> Iterator[Prompt | Slot]:
         """What is always the same has recordings called as the whole would be, and _1, _2, … behind it."""
         # Of a split by one group, every second piece is what the group matched.
         for place, piece in enumerate(_SLOT.split(text)):
@@ -253,9 +356,7 @@ class _Reader(NamedTuple):
                 self.fields.wrong(word, "a { or } that belongs to no variable: {variable}, or {variable:digits}")
             elif any(sign.isalnum() for sign in piece):
                 name = f"{recording}_{place // 2 + 1}"
-                if len(name) > _LONGEST_RECORDING_NAME:
-                    self.fields.wrong(word, f"the names of flow and node are too long for the recording {shown(name)}")
-                yield Prompt(text=piece.lstrip(_STOPS).rstrip(), language=self.language, name=name)
+                yield Prompt(text=piece.lstrip(_STOPS).rstrip(), language=language, name=name)
 
     def slot(self, word: Word, text: str) -> Slot | None:
         name, _, wish = (part.strip() for part in text.partition(":"))
@@ -305,6 +406,52 @@ class _Reader(NamedTuple):
     def optional_prompt(self, name: str) -> Saying | None:
         return self.prompt(name) if name in self.fields.entries else None
 
+    def text_variable(self, name: str) -> str | None:
+        """The variable named at `name`, which must be a text."""
+        word = self.fields.word(name, of=self.of)
+        if word is None:
+            return None
+        if self.variable(word.text, at=word) not in (None, Kind.TEXT):
+            self.fields.wrong(word, f"{shown(word.text)} must be a text: a number would lose the zeros in front")
+        return word.text
+
+    def passed_on(self, name: str) -> Mapping[str, Expression]:
+        """`with: {documento: cedula}`: names of others', and what of ours goes there."""
+        if name not in self.fields.entries:
+            return MappingProxyType({})
+        fields = self.table(name, needs="names and what is passed on as each")
+        entries = list(fields.entries.values()) if fields is not None else []
+        passed: dict[str, Expression] = {}
+        for key, tree in entries[:MOST_PASSED_ON]:
+            word = self.fields.as_word(key.text, tree)
+            if not _FIELD.fullmatch(key.text):
+                self.fields.wrong(key, f"{shown(key.text)} cannot be a name: letters, digits and _")
+            expression = None if word is None else self.any_expression(word)
+            if expression is not None:
+                passed[key.text] = expression
+        if len(entries) > MOST_PASSED_ON:
+            self.fields.wrong(entries[-1][0], f'"{name}" has more than {MOST_PASSED_ON} entries')
+        return MappingProxyType(passed)
+
+    def any_expression(self, word: Word) -> Expression | None:
+        try:
+            return parse(word.text, variables=self.variables)
+        except ExpressionInvalid as wrong:
+            self.fields.wrong(word, f"{shown(word.text)}: {wrong}")
+            return None
+
+    def queue_or_variable(self, name: str) -> str | None:
+        """A queue's name, or `{variable}` for the queue that a variable names."""
+        word = self.fields.word(name, of=self.of)
+        if word is None:
+            return None
+        if not word.text.startswith("{"):
+            return word.text if self.fields.is_name(word) else None
+        variable = word.text.strip("{}")
+        if self.variable(variable, at=word) not in (None, Kind.TEXT):
+            self.fields.wrong(word, f"{shown(variable)} must be a text")
+        return f"{{{variable}}}"
+
 
 def _plainer(text: str) -> str:
     """The text without what names cannot have, accents and capitals first of all; empty when nothing is left of it."""
@@ -312,48 +459,79 @@ def _plainer(text: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", letters))[:LONGEST_NAME].rstrip("-")
 
 
-def _flow(tree: Tree, *, text: str, findings: Findings) -> Flow | None:
+def _flow(tree: Tree, *, text: str, findings: Findings, procedures: Mapping[str, Procedure]) -> Flow | None:
     if not isinstance(tree, Table):
         findings.add(f"a flow is a list of keys with their values: {', '.join(_TOP_KEYS)}", line=tree.line)
         return None
     fields = _Fields(tree, findings=findings)
     fields.only(_TOP_KEYS, of="a flow")
     name, start = fields.name("flow", of="a flow"), fields.word("start", of="a flow")
-    language = _language(fields)
-    targets: list[Word] = []
-    variables = _variables(fields)
-    nodes = _nodes(
-        fields, flow=name.text if name is not None else "", language=language, targets=targets, variables=variables
+    languages = _languages(fields)
+    person = fields.word("person", of="a flow") if "person" in fields.entries else None
+    private: set[str] = set()
+    variables = _variables(fields, private=private)
+    whole = _Whole(
+        flow=name.text if name is not None else "",
+        languages=languages,
+        person=person,
+        variables=variables,
+        procedures=procedures,
+        used=[],
+        targets=[] if person is None else [person],
+        more=[],
     )
+    nodes = _nodes(fields, whole=whole)
     if name is None or start is None or nodes is None:
         return None
     # Those that could not be read are names all the same: a reference to one is no second problem.
     known = tuple(nodes)
-    for target in (start, *targets):
+    for target in (start, *whole.targets):
         if target.text not in nodes:
             findings.add_unknown("node", target.text, known=known, line=target.line, column=target.column)
     return Flow(
         name=FlowName(name.text),
-        language=language,
-        version=hashlib.sha256(text.encode()).hexdigest()[:_VERSION_SIGNS],
+        language=languages[0],
+        more_languages=languages[1:],
+        version=_version(text, whole.used),
         start=NodeName(start.text),
-        nodes=MappingProxyType({node.name: node for node in nodes.values() if node is not None}),
+        nodes=MappingProxyType({node.name: node for node in (*nodes.values(), *whole.more) if node is not None}),
         variables=MappingProxyType(variables),
+        private=frozenset(private),
+        person=NodeName("") if person is None else NodeName(person.text),
         file=findings.file,
     )
 
 
-def _language(fields: _Fields) -> str:
-    word = fields.word("language", of="a flow")
-    if word is None:
-        return ""
-    if not _LANGUAGE.fullmatch(word.text):
-        fields.wrong(word, f'{shown(word.text)} is not a language such as "es" or "es-UY"')
-    return word.text
+def _version(text: str, procedures: Sequence[Procedure]) -> str:
+    """What is read out is part of the flow: a procedure that says something else makes another version."""
+    digest = hashlib.sha256(text.encode())
+    for procedure in procedures:
+        for texts in (procedure.title, *procedure.parts.values()):
+            digest.update("\0".join(texts.values()).encode())
+    return digest.hexdigest()[:_VERSION_SIGNS]
 
 
-def _variables(fields: _Fields) -> dict[str, Kind]:
-    """Each with its kind; those whose kind is no kind are left out, and so unknown wherever they are used."""
+def _languages(fields: _Fields) -> tuple[str, ...]:
+    """`language: es-UY`, or several, of which the first is the one that the flow begins in."""
+    value = fields.value("language", of="a flow")
+    items = value.items if isinstance(value, Row) else () if value is None else (value,)
+    languages: dict[str, None] = {}
+    for item in items[:MOST_LANGUAGES]:
+        word = fields.as_word("language", item)
+        if word is not None and not _LANGUAGE.fullmatch(word.text):
+            fields.wrong(word, f'{shown(word.text)} is not a language such as "es" or "es-UY"')
+        elif word is not None and word.text in languages:
+            fields.wrong(word, f"{shown(word.text)} is there twice")
+        if word is not None:
+            languages[word.text] = None
+    if value is not None and not 0 < len(items) <= MOST_LANGUAGES:
+        fields.wrong(value, f'"language" is one, or a list of up to {MOST_LANGUAGES}')
+    return tuple(languages) or ("",)
+
+
+def _variables(fields: _Fields, *, private: set[str]) -> dict[str, Kind]:
+    """Each with its kind; those whose kind is no kind are left out, and so unknown wherever they are used. `private`
+    collects those whose values go nowhere."""
     if "variables" not in fields.entries:
         return {}
     value = fields.entries["variables"][1]
@@ -370,16 +548,16 @@ def _variables(fields: _Fields) -> dict[str, Kind]:
                 f"{shown(key.text)} cannot be a variable: small letters a-z, digits and _, a letter first, "
                 f"{LONGEST_NAME} signs at most, none of {', '.join(sorted(RESERVED))}",
             )
-        elif word is not None and word.text not in _KINDS:
+        elif word is not None and word.text.removeprefix(PRIVATE) not in _KINDS:
             table.findings.add_unknown("kind", word.text, known=_KINDS, line=word.line, column=word.column)
         elif word is not None:
-            variables[key.text] = Kind(word.text)
+            variables[key.text] = Kind(word.text.removeprefix(PRIVATE))
+            if word.text.startswith(PRIVATE):
+                private.add(key.text)
     return variables
 
 
-def _nodes(
-    fields: _Fields, *, flow: str, language: str, targets: list[Word], variables: Mapping[str, Kind]
-) -> dict[NodeName, Node | None] | None:
+def _nodes(fields: _Fields, *, whole: _Whole) -> dict[NodeName, Node | None] | None:
     """Every node by name, None for one that could not be read; None for all when there is nothing to read."""
     value = fields.value("nodes", of="a flow")
     if value is None:
@@ -399,16 +577,13 @@ def _nodes(
         if not isinstance(tree, Table):
             fields.wrong(tree, f"node {shown(key.text)} needs one of {', '.join(KINDS)}")
             continue
-        node_fields = _Fields(tree, findings=fields.findings)
-        nodes[node_name] = _node(
-            node_fields, key=key, flow=flow, language=language, targets=targets, variables=variables
-        )
+        nodes[node_name] = _node(_Fields(tree, findings=fields.findings), key=key, whole=whole)
+    if len(nodes) + len(whole.more) > MOST_NODES:
+        fields.wrong(value, f"more than {MOST_NODES} nodes with those of its procedures: make it two flows")
     return nodes
 
 
-def _node(
-    fields: _Fields, *, key: Word, flow: str, language: str, targets: list[Word], variables: Mapping[str, Kind]
-) -> Node | None:
+def _node(fields: _Fields, *, key: Word, whole: _Whole) -> Node | None:
     of = f"node {shown(key.text)}"
     kinds = [kind for kind in KINDS if kind in fields.entries]
     if len(kinds) > 1 and kinds[-1] == "say":  # what other kinds say first; `only` knows which of them may
@@ -428,7 +603,7 @@ def _node(
     kind = KINDS[kinds[0]]
     fields.only(kind.keys, of=f"{of}, a {kinds[0]}")
     line = fields.entries[kinds[0]][0].line
-    return kind.read(_Reader(flow, language, NodeName(key.text), line, fields, targets, variables))
+    return kind.read(_Reader(whole, NodeName(key.text), line, fields))
 
 
 def _read_say(reader: _Reader) -> Say | None:
@@ -482,6 +657,8 @@ def _read_options(reader: _Reader) -> Mapping[str, NodeName] | None:
         word = fields.as_word(key.text, tree)
         if word is not None:
             options[key.text] = reader.targeted(word)
+    if reader.whole.person is not None and PERSON_KEY not in options:
+        options[PERSON_KEY] = NodeName(reader.whole.person.text)
     return MappingProxyType(options)
 
 
@@ -492,6 +669,9 @@ def _read_queue(reader: _Reader) -> Queue | None:
     if topic is not None and not (topic.text.isprintable() and len(topic.text) <= LONGEST_NAME * 2):
         fields.wrong(topic, f'"topic" is a few words on one line, {LONGEST_NAME * 2} signs at most')
     priority = fields.whole_number("priority", default=0, within=PRIORITIES)
+    requires = fields.word("requires", of=reader.of) if "requires" in fields.entries else None
+    if requires is not None and not (requires.text.isprintable() and len(requires.text) <= LONGEST_EXPRESSION):
+        fields.wrong(requires, f'"requires" is a condition over skills, {LONGEST_EXPRESSION} signs at most')
     prompt = reader.optional_prompt("say")
     if queue is None:
         return None
@@ -501,6 +681,7 @@ def _read_queue(reader: _Reader) -> Queue | None:
         queue=QueueName(queue.text),
         topic=topic.text if topic is not None else "",
         priority=priority,
+        requires=requires.text if requires is not None else "",
         prompt=prompt,
     )
 
@@ -519,9 +700,7 @@ def _read_hangup(reader: _Reader) -> Hangup:
 def _read_ask(reader: _Reader) -> Ask | None:
     fields = reader.fields
     prompt = reader.prompt("ask")
-    into = fields.word("into", of=reader.of)
-    if into is not None and reader.variable(into.text, at=into) not in (None, Kind.TEXT):
-        fields.wrong(into, f"{shown(into.text)} must be a text: a number would lose the zeros in front")
+    into = reader.text_variable("into")
     document = _read_document(reader)
     least, most = _read_lengths(reader, document=document)
     on_invalid, on_timeout = (
@@ -543,7 +722,7 @@ def _read_ask(reader: _Reader) -> Ask | None:
         name=reader.name,
         line=reader.line,
         prompt=prompt,
-        into=into.text,
+        into=into,
         least=least,
         most=most,
         terminator="" if terminator is not None and terminator.text == "none" else "#",
@@ -669,16 +848,327 @@ def _read_return(reader: _Reader) -> Return:
     return Return(name=reader.name, line=reader.line)
 
 
+def _read_language(reader: _Reader) -> Language | None:
+    word, then = reader.fields.word("language", of=reader.of), reader.target("then")
+    if word is not None and word.text not in reader.whole.languages:
+        reader.fields.findings.add_unknown(
+            "language", word.text, known=reader.whole.languages, line=word.line, column=word.column, of="this flow"
+        )
+    if word is None or then is None:
+        return None
+    return Language(name=reader.name, line=reader.line, language=word.text, then=then)
+
+
+def _read_lookup(reader: _Reader) -> Lookup | None:
+    fields = reader.fields
+    source = fields.name("lookup", of=reader.of)
+    parameters = reader.passed_on("with")
+    wanted = _read_wanted(reader)
+    prompt, deadline_s = reader.optional_prompt("say"), _read_deadline(reader)
+    found, nothing, on_failure = reader.target("found"), reader.target("nothing"), reader.target("on_failure")
+    person = reader.person
+    if source is None or wanted is None or found is None or nothing is None or on_failure is None or person is None:
+        return None
+    return Lookup(
+        name=reader.name,
+        line=reader.line,
+        source=source.text,
+        parameters=parameters,
+        wanted=wanted,
+        prompt=prompt,
+        found=found,
+        nothing=nothing,
+        on_failure=on_failure,
+        deadline_s=deadline_s,
+    )
+
+
+def _read_wanted(reader: _Reader) -> Mapping[str, Wanted] | None:
+    """`into: {deuda: monto}`: our variables, and the fields of the answer that go into them."""
+    if reader.fields.value("into", of=reader.of) is None:
+        return None
+    fields = reader.table("into", needs="variables and the fields of the answer that they take")
+    if fields is None:
+        return None
+    wanted: dict[str, Wanted] = {}
+    for key, tree in fields.entries.values():
+        kind, word = reader.variable(key.text, at=key), fields.as_word(key.text, tree)
+        if word is not None and not _FIELD.fullmatch(word.text):
+            fields.wrong(word, f"{shown(word.text)} cannot be a field: letters, digits and _")
+        elif word is not None and kind is not None:
+            wanted[key.text] = Wanted(word.text, kind.value)
+    return MappingProxyType(wanted)
+
+
+def _read_deadline(reader: _Reader) -> float:
+    return reader.fields.number("deadline_s", default=DEFAULT_DEADLINE_S, within=DEADLINES_S)
+
+
+def _read_ticket(reader: _Reader) -> Node | None:
+    fields = reader.fields
+    what = fields.word("ticket", of=reader.of)
+    if what is not None and what.text == "open":
+        fields.only(_TICKET_OPENING, of=f"{reader.of}, a ticket to open")
+        return _read_ticket_opening(reader)
+    if what is not None and what.text == "status":
+        fields.only(_TICKET_READING, of=f"{reader.of}, the status of a ticket")
+        return _read_ticket_reading(reader)
+    if what is not None:
+        fields.wrong(what, f'"ticket" is open or status, not {shown(what.text)}')
+    return None
+
+
+def _read_ticket_opening(reader: _Reader) -> TicketOpening | None:
+    topic, into = reader.fields.word("topic", of=reader.of), reader.text_variable("into")
+    details, prompt, deadline_s = reader.passed_on("with"), reader.optional_prompt("say"), _read_deadline(reader)
+    then, on_failure, person = reader.target("then"), reader.target("on_failure"), reader.person
+    if topic is not None and not (topic.text.isprintable() and len(topic.text) <= LONGEST_NAME * 2):
+        reader.fields.wrong(topic, f'"topic" is a few words on one line, {LONGEST_NAME * 2} signs at most')
+    if topic is None or into is None or then is None or on_failure is None or person is None:
+        return None
+    return TicketOpening(
+        name=reader.name,
+        line=reader.line,
+        topic=topic.text,
+        into=into,
+        details=details,
+        prompt=prompt,
+        found=then,
+        nothing=on_failure,
+        on_failure=on_failure,
+        deadline_s=deadline_s,
+    )
+
+
+def _read_ticket_reading(reader: _Reader) -> TicketReading | None:
+    number, into = reader.text_variable("number"), reader.text_variable("into")
+    prompt, deadline_s = reader.optional_prompt("say"), _read_deadline(reader)
+    found, nothing, on_failure = reader.target("found"), reader.target("nothing"), reader.target("on_failure")
+    person = reader.person
+    if number is None or into is None or found is None or nothing is None or on_failure is None or person is None:
+        return None
+    return TicketReading(
+        name=reader.name,
+        line=reader.line,
+        number=number,
+        into=into,
+        prompt=prompt,
+        found=found,
+        nothing=nothing,
+        on_failure=on_failure,
+        deadline_s=deadline_s,
+    )
+
+
+def _read_procedure(reader: _Reader) -> Node | None:
+    """One procedure, or several to choose from; each becomes what it says first, a menu of its parts, and these."""
+    value = reader.fields.value("procedure", of=reader.of)
+    then, person = reader.target("then"), reader.person
+    several = isinstance(value, Row)
+    items = value.items if isinstance(value, Row) else () if value is None else (value,)
+    if several and not 0 < len(items) <= MOST_PROCEDURES:
+        reader.fields.wrong(items[-1] if items else reader.fields.table, f"1 to {MOST_PROCEDURES} procedures")
+        return None
+    words = [reader.fields.as_word("procedure", item) for item in items]
+    found = [_known_procedure(reader, word) for word in words if word is not None]
+    procedures = [procedure for procedure in found if procedure is not None]
+    if then is None or person is None or not items or len(procedures) != len(items):
+        return None
+    reader.whole.used.extend(procedures)
+    if not several:
+        return _procedure_nodes(reader, procedures[0], name=reader.name, then=then, person=person)
+    for procedure in procedures:
+        own = NodeName(f"{reader.name}.{procedure.name}")
+        reader.whole.more.append(_procedure_nodes(reader, procedure, name=own, then=reader.name, person=person))
+    keys = {str(n): NodeName(f"{reader.name}.{each.name}") for n, each in enumerate(procedures, 1)}
+
+    def offered(language: str) -> str:
+        ours = phrases(language)
+        titles = [each.text("title", language=language) for each in procedures]
+        choices = [ours.choose.format(title=title, key=ours.keys[n]) for n, title in enumerate(titles, 1)]
+        return " ".join((*choices, ours.back.format(key=ours.keys[int(BACK_KEY)]), ours.person))
+
+    return _our_menu(
+        reader,
+        reader.composed(offered, reader.whole.flow, reader.name),
+        name=reader.name,
+        options={**keys, BACK_KEY: then, PERSON_KEY: person},
+        on_failure=then,
+    )
+
+
+def _known_procedure(reader: _Reader, word: Word) -> Procedure | None:
+    """A procedure that is there in every language of the flow."""
+    procedure = reader.whole.procedures.get(word.text)
+    if procedure is None:
+        known = tuple(reader.whole.procedures)
+        reader.fields.findings.add_unknown("procedure", word.text, known=known, line=word.line, column=word.column)
+        return None
+    for language in reader.whole.languages:
+        lacking = [
+            part for part in ("title", *procedure.parts) if language and not procedure.text(part, language=language)
+        ]
+        if lacking:
+            reader.fields.wrong(word, f"procedure {shown(word.text)} has no {', '.join(lacking)} in {language}")
+            return None
+    return procedure
+
+
+def _procedure_nodes(
+    reader: _Reader, procedure: Procedure, *, name: NodeName, then: NodeName, person: NodeName
+) -> Node:
+    """What the procedure is; the nodes that follow are collected."""
+    menu = NodeName(f"{name}.parts")
+    parts = [part for part in PARTS[1:] if part in procedure.parts]
+    keys = {str(n): NodeName(f"{name}.{part}") for n, part in enumerate(parts, 1)}
+
+    def said(part: str) -> Saying:
+        return reader.of_procedure(lambda language: procedure.text(part, language=language), procedure.name, part)
+
+    def offered(language: str) -> str:
+        ours = phrases(language)
+        choices = [ours.parts[part].format(key=ours.keys[n]) for n, part in enumerate(parts, 1)]
+        again, back = ours.again.format(key=ours.keys[int(AGAIN_KEY)]), ours.back.format(key=ours.keys[int(BACK_KEY)])
+        return " ".join((*choices, again, back, ours.person))
+
+    for part, of_part in zip(parts, keys.values(), strict=True):
+        reader.whole.more.append(Say(name=of_part, line=reader.line, prompt=said(part), then=menu, barge_in=True))
+    options = {**keys, AGAIN_KEY: name, BACK_KEY: then, PERSON_KEY: person}
+    prompt = reader.of_procedure(offered, "_".join((*parts, "offered")))
+    reader.whole.more.append(_our_menu(reader, prompt, name=menu, options=options, on_failure=then))
+    return Say(name=name, line=reader.line, prompt=said("what"), then=menu, barge_in=True)
+
+
+def _our_menu(
+    reader: _Reader, prompt: Saying, *, name: NodeName, options: Mapping[str, NodeName], on_failure: NodeName
+) -> Menu:
+    return Menu(
+        name=name,
+        line=reader.line,
+        prompt=prompt,
+        options=MappingProxyType(dict(options)),
+        on_invalid=(reader.in_our_words(lambda ours: ours.on_invalid, "invalid"),),
+        on_timeout=(reader.in_our_words(lambda ours: ours.on_timeout, "timeout"),),
+        on_failure=on_failure,
+        timeout_s=DEFAULT_TIMEOUT_S,
+        tries=DEFAULT_TRIES,
+    )
+
+
+def _read_survey(reader: _Reader) -> Question | None:
+    """A node for each question; what goes before the first is for a `say` to say."""
+    survey = reader.fields.name("survey", of=reader.of)
+    value = reader.fields.value("questions", of=reader.of)
+    then, person = reader.target("then"), reader.person
+    timeout_s = reader.fields.number("timeout_s", default=DEFAULT_TIMEOUT_S, within=TIMEOUTS_S)
+    tries = reader.fields.whole_number("tries", default=2, within=TRIES)
+    if not isinstance(value, Table) or not 0 < len(value.entries) <= MOST_QUESTIONS:
+        if value is not None:
+            reader.fields.wrong(value, f'"questions" needs 1 to {MOST_QUESTIONS} names, each with its question')
+        return None
+    fields = _Fields(value, findings=reader.fields.findings)
+    asked = [
+        (key, reader.saying(key.text, tree, part=f"q{n}")) for n, (key, tree) in enumerate(fields.entries.values(), 1)
+    ]
+    named = [fields.is_name(key) for key, _ in asked]
+    if survey is None or then is None or person is None or not all(named):
+        return None
+    places = [reader.name, *(NodeName(f"{reader.name}.{n}") for n in range(2, len(asked) + 1)), then]
+    questions = [
+        Question(
+            name=place,
+            line=reader.line,
+            survey=survey.text,
+            question=key.text,
+            prompt=prompt,
+            options=MappingProxyType({**dict.fromkeys(RATINGS, following), PERSON_KEY: person}),
+            on_invalid=(reader.in_our_words(lambda ours: ours.rate, "invalid"),),
+            on_timeout=(reader.in_our_words(lambda ours: ours.rate_again, "timeout"),),
+            on_failure=following,
+            timeout_s=timeout_s,
+            tries=tries,
+        )
+        for (key, prompt), place, following in zip(asked, places, places[1:], strict=False)
+        if prompt is not None
+    ]
+    if len(questions) != len(asked):
+        return None
+    reader.whole.more.extend(questions[1:])
+    return questions[0]
+
+
+def _read_transfer(reader: _Reader) -> Transfer | None:
+    number = reader.fields.word("transfer", of=reader.of)
+    prompt = reader.optional_prompt("say")
+    if number is None:
+        return None
+    if not _NUMBER_TO_DIAL.fullmatch(number.text):
+        reader.fields.wrong(number, f"{shown(number.text)} is no number to dial: 2 to 20 of 0-9, * and #, in quotes")
+    return Transfer(name=reader.name, line=reader.line, number=number.text, prompt=prompt)
+
+
+def _read_other_flow(reader: _Reader) -> OtherFlow | None:
+    flow, prompt = reader.fields.name("flow", of=reader.of), reader.optional_prompt("say")
+    return (
+        None if flow is None else OtherFlow(name=reader.name, line=reader.line, flow=FlowName(flow.text), prompt=prompt)
+    )
+
+
+def _read_back_to_queue(reader: _Reader) -> BackToQueue:
+    if not reader.fields.switch("back_to_queue", default=True):
+        reader.fields.wrong(reader.fields.entries["back_to_queue"][1], '"back_to_queue" can only be true')
+    return BackToQueue(name=reader.name, line=reader.line, prompt=reader.optional_prompt("say"))
+
+
+def _read_callback(reader: _Reader) -> Callback | None:
+    fields = reader.fields
+    queue, number = reader.queue_or_variable("callback"), reader.text_variable("number")
+    topic = fields.word("topic", of=reader.of) if "topic" in fields.entries else None
+    granted, refused = reader.target("granted"), reader.target("refused")
+    if queue is None or number is None or granted is None or refused is None:
+        return None
+    return Callback(
+        name=reader.name,
+        line=reader.line,
+        queue=queue,
+        number=number,
+        topic="" if topic is None else topic.text[: LONGEST_NAME * 2],
+        granted=granted,
+        refused=refused,
+    )
+
+
+def _read_voicemail(reader: _Reader) -> Voicemail | None:
+    queue, prompt = reader.queue_or_variable("voicemail"), reader.prompt("say")
+    number = reader.text_variable("number") if "number" in reader.fields.entries else ""
+    longest_s = reader.fields.number("longest_s", default=DEFAULT_MESSAGE_S, within=MESSAGES_S)
+    then, on_failure = reader.target("then"), reader.target("on_failure")
+    if queue is None or prompt is None or number is None or then is None or on_failure is None:
+        return None
+    return Voicemail(
+        name=reader.name,
+        line=reader.line,
+        queue=queue,
+        number=number,
+        prompt=prompt,
+        longest_s=longest_s,
+        then=then,
+        on_failure=on_failure,
+    )
+
+
 class _Kind(NamedTuple):
     keys: tuple[str, ...]
     read: Callable[[_Reader], Node | None]
 
 
+_TICKET_OPENING = ("ticket", "topic", "with", "into", "say", "then", "on_failure", "deadline_s")
+_TICKET_READING = ("ticket", "number", "into", "say", "found", "nothing", "on_failure", "deadline_s")
 KINDS: Mapping[str, _Kind] = {
     "menu": _Kind(
         ("menu", "options", "on_invalid", "on_timeout", "on_failure", "timeout_s", "tries", "barge_in"), _read_menu
     ),
-    "queue": _Kind(("queue", "topic", "priority", "say"), _read_queue),
+    "queue": _Kind(("queue", "topic", "priority", "requires", "say"), _read_queue),
     "ask": _Kind(
         (
             *("ask", "into", "digits", "document", "terminator", "on_invalid", "on_timeout", "then", "on_failure"),
@@ -697,6 +1187,16 @@ KINDS: Mapping[str, _Kind] = {
     "return": _Kind(("return",), _read_return),
     "goto": _Kind(("goto",), _read_goto),
     "hangup": _Kind(("hangup", "say"), _read_hangup),
+    "language": _Kind(("language", "then"), _read_language),
+    "lookup": _Kind(("lookup", "with", "into", "say", "found", "nothing", "on_failure", "deadline_s"), _read_lookup),
+    "ticket": _Kind(tuple(dict.fromkeys((*_TICKET_OPENING, *_TICKET_READING))), _read_ticket),
+    "procedure": _Kind(("procedure", "then"), _read_procedure),
+    "survey": _Kind(("survey", "questions", "then", "timeout_s", "tries"), _read_survey),
+    "transfer": _Kind(("transfer", "say"), _read_transfer),
+    "flow": _Kind(("flow", "say"), _read_other_flow),
+    "back_to_queue": _Kind(("back_to_queue", "say"), _read_back_to_queue),
+    "callback": _Kind(("callback", "number", "topic", "granted", "refused"), _read_callback),
+    "voicemail": _Kind(("voicemail", "number", "say", "longest_s", "then", "on_failure"), _read_voicemail),
     "say": _Kind(("say", "then", "barge_in"), _read_say),
 }
 """What each kind of node is recognised by, what may stand in it, and who reads it; `say` comes last, for it may stand

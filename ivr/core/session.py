@@ -7,8 +7,8 @@ makes of a key or of the end of its sound stands in `ivr.core.behaviours`. Must 
 
 import msgspec
 
-from ivr.core.behaviours import BEHAVIOURS, Behaviour
-from ivr.core.flow import Flow, Node
+from ivr.core.behaviours import BEHAVIOURS, Answer, Behaviour
+from ivr.core.flow import Flow, Node, TicketOpening, TicketReading
 from ivr.core.moves import (
     ABANDONED,
     FINISHED,
@@ -27,36 +27,72 @@ from ivr.core.moves import (
 )
 from telefonista.kernel.commands import HangUp
 from telefonista.kernel.events import (
+    CallbackAsked,
+    CallbackGranted,
+    CallbackRefused,
     CallBroken,
     CallEnded,
     CallLost,
     CallStopped,
     CommandFailed,
     DigitPressed,
+    Diverted,
     FlowEnded,
     FlowEntered,
     HandedOff,
     InputRejected,
     InputTaken,
+    LanguageChosen,
     LegEnded,
+    LookupAnswered,
+    LookupFailed,
+    MessageFailed,
+    MessageLeft,
+    MessageRecorded,
     NodeEntered,
     OptionChosen,
     PlaybackEnded,
+    ReturnedToQueue,
+    SurveyAnswered,
+    TicketOpened,
+    TicketStatus,
     TimerFired,
     VariableSet,
 )
-from telefonista.kernel.ids import CallId, QueueName, citizen_leg
+from telefonista.kernel.ids import CallId, NodeName, QueueName, citizen_leg
 from telefonista.kernel.machine import IMPOSSIBLE, LATE, Exempt, Machine, Output, Reaction, rows
-from telefonista.notation.expressions import kind_of
+from telefonista.notation.expressions import Kind, kind_of
 
 MOST_NODES = 300
 """Entered in one flow. Somebody who presses keys that often is helped by a person."""
 
 
-def begin(call: CallId, *, flow: Flow, person: QueueName) -> Session:
-    """The session of a call that has just entered `flow`; its first `NodeEntered` is decided by whoever began it."""
+def begin(call: CallId, *, flow: Flow, person: QueueName, caller: str = "", before: Session | None = None) -> Session:
+    """The session of a call that has just entered `flow`; its first `NodeEntered` is decided by whoever began it.
+
+    `before` is the call's way through an earlier flow: numbers go on from there, since Asterisk knows each sound by its
+    own, and the language stays where this flow speaks it too.
+    """
     first = {name: kind.first for name, kind in flow.variables.items()}
-    return Session(call=call, flow=flow, person=person, variables=first)
+    session = Session(call=call, flow=flow, person=person, variables=first, caller=caller)
+    if before is None:
+        return session
+    return msgspec.structs.replace(
+        session,
+        language=_same_language(before.language or before.flow.language, flow),
+        playbacks=before.playbacks,
+        timers=before.timers,
+        requests=before.requests,
+        tickets=before.tickets,
+        messages=before.messages,
+        nodes_entered=before.nodes_entered,
+    )
+
+
+def _same_language(language: str, flow: Flow) -> str:
+    """That one of the flow's languages; empty where it begins in it anyway, or does not have it."""
+    spoken = language.partition("-")[0]
+    return next((mine for mine in flow.more_languages if mine.partition("-")[0] == spoken), "")
 
 
 def resume(session: Session) -> list[Output]:
@@ -65,16 +101,19 @@ def resume(session: Session) -> list[Output]:
     A node that was saying something is entered again, and so says it again under a new number: its sound may have been
     cut, or never been asked for, and Asterisk does not refuse a playback id that it has already (it plays both, one
     after the other). A wait for a key begins anew. A decision is repeated only where a changed flow file led to one
-    that the journal does not have.
+    that the journal does not have. What another system was asked is asked again; and where an answer was private, so
+    that the journal has none of its values, the conversation goes on from where they were asked for.
     """
     if session.state is State.BETWEEN:
         return list(session.decided)
-    if session.state is State.PLAYING:
-        return [NodeEntered(call=session.call, node=session.node, tries=session.tries)]
     if session.state is State.ENDED:
         return [HangUp(call=session.call, leg=citizen_leg(session.call))] if session.hangs_up else []
+    if session.veiled_by:
+        return [NodeEntered(call=session.call, node=session.veiled_by)]
+    if session.state is State.PLAYING:
+        return [NodeEntered(call=session.call, node=session.node, tries=session.tries)]
     assert session.timer is not None
-    return [session.timer]
+    return [session.timer] if session.errand is None else [session.errand, session.timer]
 
 
 def _place(session: Session) -> tuple[Behaviour, Node]:
@@ -94,6 +133,9 @@ def _enter(session: Session, event: NodeEntered, at: float) -> Step:
         rejected=session.rejected if known and event.tries > 1 else None,
         decided=(),
         typed="",
+        errand=None,
+        answered=NodeName(""),
+        veiled_by=NodeName("") if event.node == session.veiled_by else session.veiled_by,
         at=at,
         nodes_entered=session.nodes_entered + 1,
     )
@@ -162,7 +204,65 @@ def _set_variable(session: Session, event: VariableSet | InputTaken, at: float) 
     return stay(msgspec.structs.replace(session, variables={**session.variables, event.name: event.value}))
 
 
-def _handed_off(session: Session, event: HandedOff, at: float) -> Step:
+def _choose_language(session: Session, event: LanguageChosen, at: float) -> Step:
+    known = event.language in session.flow.more_languages
+    return stay(msgspec.structs.replace(session, language=event.language if known else ""))
+
+
+def _take_values(session: Session, event: LookupAnswered, at: float) -> Step:
+    """Values that are only masks here leave the variables as they begin, and are asked for again before they count."""
+    if not _is_asked(session, event):
+        return stay(session)
+    kinds = session.flow.variables
+    if event.masked:
+        values = {name: kinds[name].first for name in event.values if name in kinds}
+        session = msgspec.structs.replace(session, veiled_by=session.veiled_by or session.node)
+    else:
+        values = {name: value for name, value in event.values.items() if kinds.get(name) is kind_of(value)}
+    session = msgspec.structs.replace(session, variables={**session.variables, **values})
+    return _go_on_from_answer(session, event)
+
+
+def _take_ticket(session: Session, event: TicketOpened, at: float) -> Step:
+    if not _is_asked(session, event):
+        return stay(session)
+    session = msgspec.structs.replace(session, tickets=session.tickets + 1)
+    return _go_on_from_answer(_with_text(session, event.ticket), event)
+
+
+def _take_status(session: Session, event: TicketStatus, at: float) -> Step:
+    return _go_on_from_answer(_with_text(session, event.status), event) if _is_asked(session, event) else stay(session)
+
+
+def _go_without(session: Session, event: LookupFailed, at: float) -> Step:
+    return _go_on_from_answer(session, event) if _is_asked(session, event) else stay(session)
+
+
+def _is_asked(session: Session, event: LookupAnswered | LookupFailed | TicketOpened | TicketStatus) -> bool:
+    """Whether this is what the node waits for, and not the late answer to what an earlier one asked."""
+    return session.errand is not None and session.errand.request == event.request
+
+
+def _with_text(session: Session, text: str) -> Session:
+    """With what the back office said, in the variable that the node names."""
+    _, node = _place(session)
+    into = node.into if isinstance(node, TicketOpening | TicketReading) else ""
+    if session.flow.variables.get(into) is not Kind.TEXT:
+        return session
+    return msgspec.structs.replace(session, variables={**session.variables, into: text})
+
+
+def _go_on_from_answer(session: Session, event: Answer) -> Step:
+    behaviour, node = _place(session)
+    return behaviour.answer(msgspec.structs.replace(session, errand=None), node, event)
+
+
+def _answer(session: Session, event: Answer, at: float) -> Step:
+    behaviour, node = _place(session)
+    return behaviour.answer(session, node, event)
+
+
+def _elsewhere(session: Session, event: HandedOff | Diverted | ReturnedToQueue, at: float) -> Step:
     return _end(session)
 
 
@@ -229,7 +329,21 @@ _TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
     InputRejected: (_note_rejection, _note_rejection, _note_rejection, _),
     VariableSet: (_set_variable, _set_variable, _set_variable, _),
     InputTaken: (_set_variable, _set_variable, _set_variable, _),
-    HandedOff: (_handed_off, _handed_off, _handed_off, _),
+    LanguageChosen: (_choose_language, _choose_language, _choose_language, _),
+    LookupAnswered: (_, _take_values, _take_values, _),
+    LookupFailed: (_, _go_without, _go_without, _),
+    TicketOpened: (_, _take_ticket, _take_ticket, _),
+    TicketStatus: (_, _take_status, _take_status, _),
+    SurveyAnswered: (_, _, _, _),
+    CallbackAsked: (_, _, _, _),
+    CallbackGranted: (_, _, _answer, _),
+    CallbackRefused: (_, _, _answer, _),
+    MessageRecorded: (_, _, _answer, _),
+    MessageFailed: (_, _, _answer, _),
+    MessageLeft: (_, _, _, _),
+    HandedOff: (_elsewhere, _elsewhere, _elsewhere, _),
+    Diverted: (_elsewhere, _elsewhere, _elsewhere, _),
+    ReturnedToQueue: (_elsewhere, _elsewhere, _elsewhere, _),
     FlowEnded: (_flow_ended, _flow_ended, _flow_ended, _),
     DigitPressed: (_type_ahead, _key, _key, _),
     PlaybackEnded: (_, _sound_ended, _, _),

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from ivr import IvrService, sample_flow
-from ivr.core.flow import Flow
+from ivr.core.flow import Flow, Inquiry, Node
 from ivr.core.moves import Session
 from ivr.core.session import MOST_NODES
 from telefonista.kernel.commands import Play, SetTimer
@@ -108,6 +108,14 @@ class Line:
 
     def timers(self) -> list[SetTimer]:
         return [command for command in self.commands if isinstance(command, SetTimer)]
+
+
+def kinds_of_nodes() -> set[type[Node]]:
+    """Those that stand in flows, and not what several of them have in common."""
+    every = {Node}
+    while more := {kind for known in every for kind in known.__subclasses__()} - every:
+        every |= more
+    return every - {Node, Inquiry}
 
 
 def arrived() -> CallArrived:

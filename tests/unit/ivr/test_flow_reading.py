@@ -148,7 +148,7 @@ def test_text_over_several_lines_is_one_sentence() -> None:
 
 NO_NAME = "cannot be a name: small letters a-z, digits, and single - or _ between them, 26 at most; did you mean"
 NO_SPEECH = "has a sign that cannot be spoken, or no word at all"
-KIND_NAMES = "menu, queue, ask, confirm, set, branch, hours, invoke, return, goto, hangup, say"
+KIND_NAMES = ", ".join(KINDS)
 WITH = "    on_failure: persona\n"
 
 
@@ -258,8 +258,11 @@ def test_every_mistake_is_told_at_once() -> None:
     [
         ("", "1: there is nothing in it"),
         ("# solo una nota\n", "1: there is nothing in it"),
-        ("- bienvenida\n", "1: a flow is a list of keys with their values: flow, language, start, variables, nodes"),
-        ("hola", "1: a flow is a list of keys with their values: flow, language, start, variables, nodes"),
+        (
+            "- bienvenida\n",
+            "1: a flow is a list of keys with their values: flow, language, start, person, variables, nodes",
+        ),
+        ("hola", "1: a flow is a list of keys with their values: flow, language, start, person, variables, nodes"),
         ("flow: a\nlanguage: es\nstart: b\n", '1: a flow needs "nodes"'),
         ("flow: a\nlanguage: es\nstart: b\nnodes: {}", '4: "nodes" needs at least one node: a name and what it does'),
         ("flow: a\nlanguage: es\nstart: b\nnodes: b", '4: "nodes" needs at least one node: a name and what it does'),

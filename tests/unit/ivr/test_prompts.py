@@ -255,7 +255,7 @@ def test_recording_that_is_taken_away_at_this_moment_leaves_the_voice_speaking(
         Prompt("Hola.", name="../secreto"),
         Prompt("Hola.", name="Hola Mundo"),
         Prompt("Hola.", name="ñandú"),
-        Prompt("Hola.", name="a" * 65),
+        Prompt("Hola.", name="a" * 81),
         Prompt("Hola.", language=""),
         Prompt("Hola.", language="es/../../x"),
         Prompt("Hola.", language="--path=/"),

@@ -4,7 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.core.saying import MOST_SIGNS_SAID, NOTHING, Manner, every_value_piece, value_pieces
+from ivr.core.saying import (
+    LANGUAGES,
+    MOST_SIGNS_SAID,
+    Manner,
+    every_value_piece,
+    piece_name,
+    piece_prompt,
+    value_pieces,
+)
+from ivr.core.saying_spanish import SPANISH
+
+NOTHING = "ninguno."
 
 
 @pytest.mark.parametrize(
@@ -56,6 +67,43 @@ from ivr.core.saying import MOST_SIGNS_SAID, NOTHING, Manner, every_value_piece,
         ("1111111-K", "digits", "es-CL", "uno, uno, uno, uno, uno, uno, uno, ka."),
         ("", "code", "es", NOTHING),
         ("<b>9</b>", "digits", "es", "nueve."),
+        ("-1200305", "number", "en", "minus one million two hundred thousand three hundred five."),
+        (0, "number", "en", "zero."),
+        (1000, "number", "en", "one thousand."),
+        (2_000_001, "number", "en", "two million one."),
+        (21, "money", "en", "twenty-one pesos."),
+        ("1.5", "number", "en", "one, five."),
+        ("1,01", "money", "en", "one peso and one cent."),
+        ("-21,50", "money", "en", "minus twenty-one pesos and fifty cents."),
+        ("gratis", "money", "en", "none."),
+        ("2026-11-22", "date", "en", "Sunday, November twenty-second, two thousand twenty-six."),
+        ("2000-01-01", "date", "en", "Saturday, January first, two thousand."),
+        ("x", "date", "en", "none."),
+        ("15:05", "time", "en", "three oh five in the afternoon."),
+        ("0:00", "time", "en", "twelve in the morning."),
+        ("20:30", "time", "en", "eight thirty in the evening."),
+        ("9", "time", "en", "nine."),
+        ("+543424571234", "phone", "en", "plus five four, three four two, four five seven, one two three four."),
+        ("a-1", "code", "en", "A, dash, one."),
+        ("-1200305", "number", "pt", "menos um milhão duzentos mil trezentos e cinco."),
+        (1200, "number", "pt", "mil e duzentos."),
+        (1250, "number", "pt", "mil duzentos e cinquenta."),
+        (2_000_100, "number", "pt", "dois milhões e cem."),
+        (0, "number", "pt", "zero."),
+        (3000, "number", "pt", "três mil."),
+        ("1.5", "number", "pt", "um, cinco."),
+        ("1,01", "money", "pt", "um peso e um centavo."),
+        (1_000_000, "money", "pt", "um milhão de pesos."),
+        ("-21,50", "money", "pt", "menos vinte e um pesos e cinquenta centavos."),
+        ("gratis", "money", "pt", "nenhum."),
+        ("2026-11-01", "date", "pt-BR", "domingo, primeiro de novembro de dois mil e vinte e seis."),
+        ("2000-01-02", "date", "pt", "domingo, dois de janeiro de dois mil."),
+        ("x", "date", "pt", "nenhum."),
+        ("15:30", "time", "pt", "três e meia da tarde."),
+        ("0:15", "time", "pt", "meia-noite e quinze."),
+        ("1:00", "time", "pt", "uma da madrugada."),
+        ("9", "time", "pt", "nove."),
+        ("20:01", "time", "pt", "oito e um da noite."),
     ],
 )  # fmt: skip
 def test_value_is_said_as_people_of_the_country_say_it(value: str | int, manner: str, language: str, said: str) -> None:
@@ -73,11 +121,11 @@ VALUES = st.one_of(
 EVERY_PIECE = {
     (manner, language): set(every_value_piece(manner, language=language))
     for manner in Manner
-    for language in ("es", "es-AR", "es-CL")
+    for language in (*LANGUAGES, *SPANISH)
 }
 
 
-@given(value=VALUES, manner=st.sampled_from(Manner), language=st.sampled_from(["es", "es-AR", "es-CL"]))
+@given(value=VALUES, manner=st.sampled_from(Manner), language=st.sampled_from([*LANGUAGES, *SPANISH]))
 def test_no_value_is_ever_said_with_a_piece_that_was_not_prepared(
     value: str | int, manner: Manner, language: str
 ) -> None:
@@ -88,4 +136,18 @@ def test_no_value_is_ever_said_with_a_piece_that_was_not_prepared(
 
 
 def test_pieces_to_prepare_are_few() -> None:
-    assert max(map(len, EVERY_PIECE.values())) < 300
+    assert max(map(len, EVERY_PIECE.values())) < 400
+
+
+def test_every_piece_can_be_recorded_under_a_name_of_its_own() -> None:
+    for language in (*LANGUAGES, *SPANISH):
+        pieces = {piece for (_, spoken), each in EVERY_PIECE.items() if spoken == language for piece in each}
+        names = {piece_name(piece, language=language) for piece in pieces}
+        assert len(names) == len(pieces)
+        assert max(map(len, names)) <= 64
+
+
+def test_names_of_recordings_say_the_tone_that_is_needed() -> None:
+    names = [piece_name(piece, language="es-UY") for piece in ("veintidós", "eñe,", "ele.")]
+    assert names == ["value__es-uy__veintidos", "value__es-uy__enhe_more", "value__es-uy__ele_end"]
+    assert piece_prompt("ele.", language="es-UY").name == names[2]

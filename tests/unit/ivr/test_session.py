@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ivr import read_flow
 from ivr.core.behaviours import BEHAVIOURS
-from ivr.core.flow import Flow, Goto, Menu, Node, Say
+from ivr.core.flow import Flow, Goto, Menu, Say
 from ivr.core.moves import (
     FAILED_SOUND_PAUSE_S,
     GUARD_KEY,
@@ -48,8 +48,16 @@ from telefonista.kernel.ids import (
     agent_leg,
     citizen_leg,
 )
-from telefonista.kernel.machine import Impossible
-from tests.unit.ivr.conversation import CALL, DEFAULT_QUEUE, SAMPLE, Line, handed_off, hung_up, pressed
+from tests.unit.ivr.conversation import (
+    CALL,
+    DEFAULT_QUEUE,
+    SAMPLE,
+    Line,
+    handed_off,
+    hung_up,
+    kinds_of_nodes,
+    pressed,
+)
 
 EVERY_KIND = read_flow(
     """
@@ -94,7 +102,7 @@ def test_every_state_meets_every_event() -> None:
 
 
 def test_every_kind_of_node_has_a_behaviour() -> None:
-    assert set(BEHAVIOURS) == set(Node.__subclasses__())
+    assert set(BEHAVIOURS) == kinds_of_nodes()
 
 
 def test_citizen_is_greeted_and_asked() -> None:
@@ -446,10 +454,12 @@ def test_key_between_a_decision_and_its_application_is_kept() -> None:
     assert (after.typed_ahead, outputs) == ("", [])
 
 
-def test_flow_entered_twice_is_a_defect() -> None:
+def test_flow_entered_again_begins_anew_and_numbers_go_on() -> None:
     line = Line().arrives()
-    with pytest.raises(Impossible):
-        line.happens(FlowEntered(call=CALL, flow=SAMPLE.name, version=SAMPLE.version))
+    before = line.session
+    line.happens(FlowEntered(call=CALL, flow=SAMPLE.name, version=SAMPLE.version))
+    assert (line.session.node, line.session.sound) == ("", None)
+    assert (line.session.playbacks, line.session.timers) == (before.playbacks, before.timers)
 
 
 def test_who_goes_round_and_round_is_helped_by_a_person() -> None:

@@ -1,0 +1,1 @@
+"""The repository of procedures that comes along, as YAML files; `ivr.load_procedures` reads them."""
