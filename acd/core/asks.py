@@ -5,6 +5,9 @@ worked out once for each pair; the line of those who wait for it and the bench o
 never import the desk or the matching.
 """
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 from acd.core.choosing import CHOOSINGS, Bench
 from acd.core.line import Line
 from acd.core.policy import QueuePolicy
@@ -12,37 +15,22 @@ from acd.core.skills import Requirement, requirement_or_none, speaks
 from agents import Member
 from telefonista.kernel.ids import AgentId, CallId
 
+_Counted = TypeVar("_Counted", bound=str)
 
-class Reasons:
-    """Why each of some agents is not chosen: by name where they are `named`, else counted."""
 
-    __slots__ = ("counts", "named", "names")
-
-    def __init__(self, *, named: bool) -> None:
-        self.named = named
-        self.names: dict[str, str] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, agent: AgentId, *, why: str) -> None:
-        if self.named:
-            self.names[agent] = why
-        else:
-            self.counts[why] = self.counts.get(why, 0) + 1
-
-    def remove(self, agent: AgentId, *, why: str) -> None:
-        """The reason is the one that was given."""
-        if self.named:
-            del self.names[agent]
-        else:
-            self.counts[why] -= 1
-            if not self.counts[why]:
-                del self.counts[why]
+def count(counts: dict[_Counted, int], what: _Counted, *, more: int) -> None:
+    """Add to one of some counts, of which none is kept that is zero."""
+    now = counts.get(what, 0) + more
+    if now:
+        counts[what] = now
+    else:
+        counts.pop(what, None)
 
 
 class Kin:
     """Agents with the same skills, languages, queues and levels."""
 
-    __slots__ = ("able", "languages", "levels", "queues", "rarity", "skills", "unable", "working")
+    __slots__ = ("able", "counts", "languages", "levels", "queues", "rarity", "skills", "unable", "working")
 
     def __init__(self, member: Member) -> None:
         self.queues = member.queues
@@ -53,6 +41,8 @@ class Kin:
         self.able: list[Ask] = []
         self.unable: dict[Ask, str] = {}
         """Asks of their own queues that they cannot serve, and why."""
+        self.counts: list[dict[str, int]] = []
+        """Of each large queue of theirs: how many of its agents are not free, for each reason."""
         self.working = 0
         """How many of them are at work: free now, or soon."""
 
@@ -77,6 +67,7 @@ class Ask:
         "level",
         "levels",
         "line",
+        "members",
         "own",
         "policy",
         "queue",
@@ -84,7 +75,7 @@ class Ask:
         "unable",
     )
 
-    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str, named: bool) -> None:
+    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str, members: Sequence[AgentId]) -> None:
         requires, level = policy.requires, policy.level
         for relaxation in policy.relax[:step]:
             requires = relaxation.requires if relaxation.requires is not None else requires
@@ -101,8 +92,10 @@ class Ask:
         """Those who are able."""
         self.levels: set[int] = set()
         """In which groups they are."""
-        self.unable = Reasons(named=named)
-        """Why the free agents of the queue who cannot serve this cannot."""
+        self.members = members
+        """The agents of the queue, able or not."""
+        self.unable: dict[str, int] = {}
+        """How many of those who are free are not able, for each reason."""
 
     def lacking(self, kin: Kin, *, language: str) -> str:
         """Why agents of this kin cannot serve it; empty when they can. `language` is the installation's own."""

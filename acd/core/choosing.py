@@ -7,7 +7,6 @@ import the desk or the matching.
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from itertools import islice
 from typing import Protocol
 
 import msgspec
@@ -20,7 +19,7 @@ MOST_RUNG = 64
 """Telephones that ring at the same time for one contact."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What counts of a free agent."""
 
     order: int
@@ -53,16 +52,6 @@ class Choosing(Protocol):
         """Whether chance decides, and not the rank."""
         ...
 
-    @property
-    def same_for_all(self) -> bool:
-        """Whether all who were not chosen were not for the same reason."""
-        ...
-
-    @property
-    def losing(self) -> str:
-        """Why others were not, as a rule."""
-        ...
-
     def rank(self, standing: Standing, *, queue: QueueName) -> Entry: ...
 
     def lost(self, rank: Entry, *, to: Entry) -> str:
@@ -75,7 +64,6 @@ class _Simple(msgspec.Struct, frozen=True, kw_only=True):
     losing: str
     everybody: bool = False
     drawn: bool = False
-    same_for_all: bool = True
 
     def lost(self, rank: Entry, *, to: Entry) -> str:
         return self.losing
@@ -130,13 +118,11 @@ IDLE_LESS = "idle for less time"
 CHOOSINGS: Mapping[Strategy, Choosing] = {
     Strategy.LONGEST_IDLE: LongestIdle(because="idle for longest", losing=IDLE_LESS),
     Strategy.ROUND_ROBIN: RoundRobin(because="whose turn it is", losing="had a turn later"),
-    Strategy.FEWEST_CALLS: FewestCalls(because="fewest calls taken", losing="took more calls", same_for_all=False),
+    Strategy.FEWEST_CALLS: FewestCalls(because="fewest calls taken", losing="took more calls"),
     Strategy.RANDOM: Linear(because="drawn", losing="not drawn", drawn=True),
     Strategy.RING_ALL: Linear(because="all are rung", losing="enough are rung", everybody=True),
     Strategy.LINEAR: Linear(because="first in the list", losing="later in the list"),
-    Strategy.LEAST_FLEXIBLE: LeastFlexible(
-        because="can be used least elsewhere", losing="answers more queues", same_for_all=False
-    ),
+    Strategy.LEAST_FLEXIBLE: LeastFlexible(because="can be used least elsewhere", losing="answers more queues"),
 }
 
 
@@ -189,26 +175,12 @@ class Bench:
             return (self._draw(call, level=first[0], unwanted=unwanted),)
         return (first[-1],)
 
-    def losers(self, agents: tuple[AgentId, ...], *, most: int, mixed: bool) -> dict[str, str]:
-        """Why not each of the others who are here, as far as `most` of them: the chosen ones are `agents`. `mixed` says
-        whether there can be several levels here."""
-        entries = self.line.entries
-        some = islice(entries, most + len(agents))
-        if self.choosing.same_for_all and not mixed:
-            lost: dict[str, str] = dict.fromkeys(some, self.choosing.losing)
-        else:
-            winner = entries[agents[0]]
-            lost = {agent: self._lost(entries[agent], to=winner) for agent in some}
-        for agent in agents:
-            lost.pop(agent, None)
-        while len(lost) > most:
-            lost.popitem()
-        return lost
-
-    def _lost(self, entry: Entry, *, to: Entry) -> str:
-        if entry[0] > to[0]:
-            return f"level {entry[0]}, after level {to[0]}"
-        return self.choosing.lost(entry[1:], to=to[1:])
+    def lost(self, agent: AgentId, *, to: AgentId) -> str:
+        """Why `agent`, who is here, was not chosen, and `to` was."""
+        entry, winner = self.line.entries[agent], self.line.entries[to]
+        if entry[0] > winner[0]:
+            return f"level {entry[0]}, after level {winner[0]}"
+        return self.choosing.lost(entry[1:], to=winner[1:])
 
     def _all(self, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
         line = self.line.in_order()

@@ -11,22 +11,22 @@ channel, a clock or a random number; must never import the desk.
 
 import math
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
-from typing import NamedTuple
 
 import msgspec
 from sortedcontainers import SortedList
 
-from acd.core.asks import Ask, Kin, Reasons
+from acd.core.asks import Ask, Kin, count
 from acd.core.choosing import Standing
 from acd.core.line import Entry, Line
-from acd.core.policy import QueuePolicy
+from acd.core.policy import QueuePolicy, Strategy
 from agents import Agent, Member, Roster
 from telefonista.kernel.events import Medium, Presence
 from telefonista.kernel.ids import AgentId, CallId, OfferId, QueueName, VisitId
 
 MOST_NAMED = 64
-"""Agents who are named in the reasons of one choice; the others are counted."""
+"""In a queue of so many agents the reasons of a choice name each of them; in a larger one they are counted."""
+NEXT_NAMED = 8
+"""Free and able agents who are named in a larger queue, beside the one who was chosen."""
 MOST_ASKS = 2000
 """Kinds of what contacts ask that are remembered; more are forgotten as soon as nobody waits for them."""
 _NOBODY: frozenset[AgentId] = frozenset()
@@ -51,7 +51,7 @@ ELSEWHERE = "another one is asked for"
 OTHERWISE = "free and able too"
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True):
+class Contact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody, or something, that waits in a queue."""
 
     call: CallId
@@ -77,7 +77,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """Who missed it, and is offered it at once again only where nobody else is able."""
 
 
-class Choice(msgspec.Struct, frozen=True, kw_only=True):
+class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A contact, and who is to be offered it."""
 
     contact: CallId
@@ -90,39 +90,45 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """How many more there are for each reason."""
 
 
-class _Waiting:
+class _Waiting(msgspec.Struct, gc=False):
     """A contact in its queue, and where it is looked for at present."""
 
-    __slots__ = ("ask", "contact", "entry", "personal", "recheck_at", "withheld")
-
-    def __init__(self, contact: Contact, *, entry: Entry) -> None:
-        self.contact = contact
-        self.entry = entry
-        """Its place, in its queue and in every line."""
-        self.ask: Ask | None = None
-        """In whose line it stands."""
-        self.personal: AgentId | None = None
-        """For whom alone it waits now."""
-        self.withheld = False
-        self.recheck_at: float | None = None
+    contact: Contact
+    entry: Entry
+    """Its place, in its queue and in every line."""
+    ask: Ask | None = None
+    """In whose line it stands."""
+    personal: AgentId | None = None
+    """For whom alone it waits now."""
+    withheld: bool = False
 
 
-class _Hall:
-    """A queue: why its agents are not free, and all who wait in it, offered or not."""
+class _Person(msgspec.Struct, gc=False):
+    """A configured agent, as the matching knows them."""
 
-    __slots__ = ("line", "size", "unready")
+    kin: Kin
+    order: int
+    """Place in the configuration's list."""
+    why: str = ""
+    """Not free, and why; empty: free."""
+    at_work: bool = False
+    benched: bool = False
+    memory: "_Memory" = msgspec.field(default_factory=lambda: _Memory())
 
-    def __init__(self, *, size: int) -> None:
-        self.line: SortedList = SortedList()
-        self.size = size
-        self.unready = Reasons(named=size <= MOST_NAMED)
 
+class _Memory(msgspec.Struct, gc=False):
+    """What is remembered of an agent; no reservation, and lost when the agent's record is."""
 
-class _LastOffer(NamedTuple):
-    offer: OfferId
-    call: CallId
-    queue: QueueName
-    taken: bool = False
+    resting: bool = False
+    offer: OfferId | None = None
+    call: CallId | None = None
+    """The contact that was offered last."""
+    queue: QueueName = QueueName("")
+    answered: bool = False
+    turns: dict[QueueName, int] = {}
+    """When the last offer of each queue that goes round was made."""
+    taken: dict[QueueName, int] = {}
+    """Calls answered of each queue that counts them."""
 
 
 class Matching:
@@ -134,43 +140,39 @@ class Matching:
         self._edition = -1
         self._policies: Mapping[QueueName, QueuePolicy] = {}
         self._waiting: dict[CallId, _Waiting] = {}
-        self._halls: dict[QueueName, _Hall] = {}
+        self._queues: dict[QueueName, SortedList] = {}
+        """The places of all who wait in a queue, offered or not."""
         self._asks: dict[tuple[QueueName, int, str, str], Ask] = {}
         self._kins: dict[object, Kin] = {}
-        self._kin_of: dict[AgentId, Kin] = {}
-        self._order: dict[AgentId, int] = {}
+        self._people: dict[AgentId, _Person] = {}
         self._personal: dict[AgentId, Line[CallId]] = {}
-        self._unready: dict[AgentId, str] = {}
-        """Why each configured agent is not free; who is free is not in it."""
-        self._at_work: dict[AgentId, Kin] = {}
-        self._benched: set[AgentId] = set()
-        self._resting: set[AgentId] = set()
+        self._later: Line[CallId] = Line()
+        """Contacts for whom something will change by time alone, by when."""
+        self._counts: dict[QueueName, dict[str, int]] = {}
+        """How many agents of a large queue are not free, for each reason."""
         self._fresh_agents: dict[AgentId, None] = {}
         """Free agents of whom it is not known yet whether anybody waits for them."""
         self._fresh_asks: dict[Ask, None] = {}
         """Those in whose line somebody has stood since it was last known that nobody is free for them."""
-        self._later: list[tuple[float, int, CallId]] = []
-        self._last_offer: dict[AgentId, _LastOffer] = {}
-        """What each agent was offered last. A memory, not a reservation."""
         self._turn = 0
-        self._turns: dict[AgentId, dict[QueueName, int]] = {}
-        self._taken: dict[AgentId, dict[QueueName, int]] = {}
         self._now = 0.0
-        self._changed()
+        self._begin_anew()
 
     def configure(self, policies: Mapping[QueueName, QueuePolicy]) -> None:
         """Replaces the policies; everybody keeps their place. Who answers what is asked of the roster anew."""
         self._policies = policies
-        self._changed()
+        self._begin_anew()
 
     def add(self, contact: Contact, now: float) -> None:
-        """A contact begins to wait, or waits in another way: it is looked at as if it were new, in its own place."""
-        self.remove(contact.call)
+        """A contact begins to wait, or waits in another way: it is looked at as if it were new, in its own place.
+        `now` is in epoch seconds."""
+        if self._edition != self._roster.edition:
+            self._begin_anew()
+        if contact.call in self._waiting:
+            self.remove(contact.call)
         self._now = max(self._now, now)
-        self._up_to_date()
-        waiting = _Waiting(contact, entry=self._entry(contact))
-        self._waiting[contact.call] = waiting
-        self._hall(contact.queue).line.add(waiting.entry)
+        self._waiting[contact.call] = waiting = _Waiting(contact, self._entry(contact))
+        self._take_place(waiting)
         self._file(waiting)
 
     def remove(self, call: CallId) -> None:
@@ -178,7 +180,11 @@ class Matching:
         waiting = self._waiting.pop(call, None)
         if waiting is not None:
             self._unfile(waiting)
-            self._halls[waiting.contact.queue].line.remove(waiting.entry)
+            line = self._queues[waiting.contact.queue]
+            if line[0] is waiting.entry:
+                del line[0]
+            else:
+                line.remove(waiting.entry)
 
     def withhold(self, call: CallId) -> None:
         """Keep the place, and offer it to nobody: it is being offered, or does something else meanwhile."""
@@ -194,75 +200,92 @@ class Matching:
 
     def agent_changed(self, agent: AgentId) -> None:
         """Somebody's presence changed; the roster knows to what."""
-        self._up_to_date()
-        kin = self._kin_of.get(agent)
-        if kin is None:
+        if self._edition != self._roster.edition:
+            self._begin_anew()
+        person = self._people.get(agent)
+        if person is None:
             return
         state = self._roster[agent]
-        self._remember(state)
-        self._note_at_work(agent, kin=kin, at_work=state.presence in _AT_WORK)
-        before, after = self._unready.get(agent, ""), self._why_unready(state)
-        if before == after:
-            return
-        if not before:
-            self._fresh_agents.pop(agent, None)
-            self._unbench(agent, kin=kin)
-        self._note_unready(agent, kin=kin, before=before, after=after)
-        if not after:
-            self._fresh_agents[agent] = None
+        if state.call is not None:
+            self._remember(state, memory=person.memory)
+        before, after = person.why, self._why_unready(state, person=person)
+        if before != after:
+            person.why = after
+            for counts in person.kin.counts:
+                count(counts, before, more=-1)
+                count(counts, after, more=1)
+            if not after:
+                self._fresh_agents[agent] = None
+            elif not before:
+                self._fresh_agents.pop(agent, None)
+                self._unbench(agent, person=person)
+        if (state.presence in _AT_WORK) != person.at_work:
+            self._note_at_work(agent, person=person)
 
     def rest(self, agent: AgentId, *, resting: bool) -> None:
         """Leave an agent in peace for a while, or not any more."""
-        if resting:
-            self._resting.add(agent)
-        else:
-            self._resting.discard(agent)
-        self.agent_changed(agent)
+        if self._edition != self._roster.edition:
+            self._begin_anew()
+        person = self._people.get(agent)
+        if person is not None:
+            person.memory.resting = resting
+            self.agent_changed(agent)
 
     def next(self, now: float) -> Choice | None:
         """The next offer to be made, if there is one. Changes nothing that counts: until the offer has been made (the
         contact withheld, the agent reserved) it is the answer again. `now` is in epoch seconds."""
-        self._now = max(self._now, now)
-        self._up_to_date()
-        while self._later and self._later[0][0] <= self._now:
-            _, _, call = heappop(self._later)
-            waiting = self._waiting.get(call)
-            if waiting is not None and waiting.recheck_at is not None and waiting.recheck_at <= self._now:
-                self._refile(waiting)
-        return self._for_agents() or self._for_asks()
+        if now > self._now:
+            self._now = now
+        if self._edition != self._roster.edition:
+            self._begin_anew()
+        later = self._later.first()
+        while later is not None and later[0] <= self._now:
+            self._refile(self._waiting[later[-1]])
+            later = self._later.first()
+        choice = self._for_agents() if self._fresh_agents else None
+        if choice is None and self._fresh_asks:
+            choice = self._for_asks()
+        return choice
 
     def recheck_at(self, call: CallId) -> float | None:
-        """When time alone will widen who may answer (epoch seconds): ask for the next offer then. None: never."""
-        return self._waiting[call].recheck_at
+        """When time alone will change who may answer (epoch seconds): ask for the next offer then. None: never."""
+        later = self._later.entries.get(call)
+        return None if later is None else later[0]
 
     def waiting(self, queue: QueueName) -> list[CallId]:
         """All who wait in a queue, the withheld too, in their order."""
-        hall = self._halls.get(queue)
-        return [] if hall is None else [entry[-1] for entry in hall.line]
+        return [entry[-1] for entry in self._queues.get(queue, ())]
 
     def position(self, call: CallId) -> int:
         """1 for who is next. Raises KeyError for a contact that does not wait."""
         waiting = self._waiting[call]
-        place: int = self._halls[waiting.contact.queue].line.index(waiting.entry)
+        place: int = self._queues[waiting.contact.queue].index(waiting.entry)
         return place + 1
 
     def _policy(self, queue: QueueName) -> QueuePolicy:
         return self._policies.get(queue) or QueuePolicy(name=queue)
 
-    def _hall(self, queue: QueueName) -> _Hall:
-        hall = self._halls.get(queue)
-        if hall is None:
-            hall = self._halls[queue] = _Hall(size=len(self._roster.of_queue(queue)))
-        return hall
+    def _entry(self, contact: Contact) -> Entry:
+        """Its place in a line: one of priority is worth `ageing_s` of waiting, so that it never has to be worked out
+        again."""
+        if not contact.priority:
+            return (contact.place_at, contact.order, contact.call)
+        ageing_s = self._policy(contact.queue).ageing_s
+        return (contact.place_at - contact.priority * ageing_s, contact.order, contact.call)
+
+    def _take_place(self, waiting: _Waiting) -> None:
+        line = self._queues.get(waiting.contact.queue)
+        if line is None:
+            line = self._queues[waiting.contact.queue] = SortedList()
+        line.add(waiting.entry)
 
     def _file(self, waiting: _Waiting) -> None:
         """Put a contact where it will be found: nowhere yet, with one agent, or in the line of what it asks now."""
         contact, now = waiting.contact, self._now
-        waiting.recheck_at = None
         if waiting.withheld:
             return
         if now < contact.not_before:
-            self._recheck(waiting, at=contact.not_before)
+            self._recheck(contact, at=contact.not_before)
             return
         if contact.only is not None:
             self._file_personally(waiting, agent=contact.only)
@@ -271,19 +294,20 @@ class Matching:
         step = 0
         for relaxation in policy.relax:
             if contact.place_at + relaxation.after_s > now:
+                self._recheck(contact, at=contact.place_at + relaxation.after_s)
                 break
             step += 1
-        ask = self._ask(contact, policy=policy, step=step)
+        ask = self._asks.get((contact.queue, step, contact.requires, contact.language))
+        if ask is None:
+            ask = self._new_ask(contact, policy=policy, step=step)
         if contact.sticky is not None and now < contact.sticky_until and self._awaited(contact.sticky, ask=ask):
             self._file_personally(waiting, agent=contact.sticky)
-            self._recheck(waiting, at=contact.sticky_until)
+            self._recheck(contact, at=contact.sticky_until)
             return
         waiting.ask = ask
         ask.line.add(contact.call, entry=waiting.entry)
         if ask.bench.line.entries:
             self._fresh_asks[ask] = None
-        if step < len(policy.relax):
-            self._recheck(waiting, at=contact.place_at + policy.relax[step].after_s)
 
     def _file_personally(self, waiting: _Waiting, *, agent: AgentId) -> None:
         waiting.personal = agent
@@ -291,16 +315,17 @@ class Matching:
         if line is None:
             line = self._personal[agent] = Line()
         line.add(waiting.contact.call, entry=waiting.entry)
-        if agent in self._kin_of and agent not in self._unready:
+        person = self._people.get(agent)
+        if person is not None and not person.why:
             self._fresh_agents[agent] = None
 
     def _unfile(self, waiting: _Waiting) -> None:
         call = waiting.contact.call
-        waiting.recheck_at = None
+        self._later.discard(call)
         if waiting.ask is not None:
             waiting.ask.line.discard(call)
             waiting.ask = None
-        if waiting.personal is not None:
+        elif waiting.personal is not None:
             line = self._personal[waiting.personal]
             line.discard(call)
             if not line:
@@ -311,37 +336,31 @@ class Matching:
         self._unfile(waiting)
         self._file(waiting)
 
-    def _recheck(self, waiting: _Waiting, *, at: float) -> None:
-        waiting.recheck_at = at
-        heappush(self._later, (at, waiting.contact.order, waiting.contact.call))
+    def _recheck(self, contact: Contact, *, at: float) -> None:
+        self._later.add(contact.call, entry=(at, contact.order, contact.call))
 
     def _awaited(self, agent: AgentId, *, ask: Ask) -> bool:
         """Whether it makes sense to wait for this agent: able, and free now or soon."""
-        kin = self._at_work.get(agent)
-        return kin is not None and ask in kin.able
+        person = self._people.get(agent)
+        return person is not None and person.at_work and ask in person.kin.able
 
-    def _ask(self, contact: Contact, *, policy: QueuePolicy, step: int) -> Ask:
-        name = (contact.queue, step, contact.requires, contact.language)
-        ask = self._asks.get(name)
-        if ask is None:
-            if len(self._asks) >= MOST_ASKS:
-                self._forget_asks()
-            ask = self._asks[name] = Ask(
-                policy=policy,
-                step=step,
-                own=contact.requires,
-                language=contact.language,
-                named=self._hall(contact.queue).unready.named,
-            )
-            for kin in self._kins.values():
-                if contact.queue in kin.queues:
-                    kin.learn(ask, language=self._language)
-            for agent in self._roster.of_queue(contact.queue):
-                if agent in self._benched:
-                    self._seat(agent, kin=self._kin_of[agent], asks=(ask,))
+    def _new_ask(self, contact: Contact, *, policy: QueuePolicy, step: int) -> Ask:
+        if len(self._asks) >= MOST_ASKS:
+            self._forget_asks()
+        members = self._roster.of_queue(contact.queue)
+        ask = Ask(policy=policy, step=step, own=contact.requires, language=contact.language, members=members)
+        self._asks[contact.queue, step, contact.requires, contact.language] = ask
+        for kin in self._kins.values():
+            if contact.queue in kin.queues:
+                kin.learn(ask, language=self._language)
+        for agent in members:
+            person = self._people[agent]
+            if person.benched:
+                self._seat(agent, person=person, asks=(ask,))
         return ask
 
     def _forget_asks(self) -> None:
+        """Those for whom nobody waits."""
         self._asks = {name: ask for name, ask in self._asks.items() if ask.line}
         kept = set(self._asks.values())
         for kin in self._kins.values():
@@ -349,47 +368,46 @@ class Matching:
             kin.unable = {ask: why for ask, why in kin.unable.items() if ask in kept}
         self._fresh_asks = {ask: None for ask in self._fresh_asks if ask in kept}
 
-    def _changed(self) -> None:
-        self._edition = -1
-        self._up_to_date()
-
-    def _up_to_date(self) -> None:
-        """Everything that follows from records and policies, worked out anew if they have changed."""
-        if self._edition == self._roster.edition:
-            return
+    def _begin_anew(self) -> None:
+        """Work out everything that follows from records and policies."""
         self._edition = self._roster.edition
-        members = self._roster.members
-        self._order = {agent: order for order, agent in enumerate(members)}
-        self._kins, self._asks = {}, {}
-        self._kin_of = {agent: self._kin(member) for agent, member in members.items()}
+        self._kins, self._asks, self._counts = {}, {}, {}
+        before = self._people
+        self._people = {}
         holders: dict[str, int] = {}
-        for kin in self._kin_of.values():
+        for order, (agent, member) in enumerate(self._roster.members.items()):
+            kin = self._kin(member)
+            memory = before[agent].memory if agent in before else _Memory()
+            self._people[agent] = _Person(kin, order, memory=memory)
             for skill in kin.skills:
-                holders[skill] = holders.get(skill, 0) + 1
+                count(holders, skill, more=1)
         for kin in self._kins.values():
             kin.rarity = round(sum(1 / holders[skill] for skill in kin.skills), 6)
-        self._unready, self._at_work = {}, {}
-        self._benched.clear()
+            kin.counts = [
+                self._counts.setdefault(queue, {})
+                for queue in kin.queues
+                if len(self._roster.of_queue(queue)) > MOST_NAMED
+            ]
+        self._personal, self._queues, self._later = {}, {}, Line()
         self._fresh_agents, self._fresh_asks = {}, {}
-        self._halls, self._personal, self._later = {}, {}, []
-        for queue in {queue for member in members.values() for queue in member.queues}:
-            self._hall(queue)
-        for agent, kin in self._kin_of.items():
+        for agent, person in self._people.items():
             state = self._roster[agent]
-            self._note_at_work(agent, kin=kin, at_work=state.presence in _AT_WORK)
-            why = self._why_unready(state)
-            self._note_unready(agent, kin=kin, before="", after=why)
-            if not why:
+            person.at_work = state.presence in _AT_WORK
+            person.kin.working += person.at_work
+            person.why = self._why_unready(state, person=person)
+            for counts in person.kin.counts:
+                count(counts, person.why, more=1)
+            if not person.why:
                 self._fresh_agents[agent] = None
         for waiting in self._waiting.values():
             waiting.ask = waiting.personal = None
             waiting.entry = self._entry(waiting.contact)
-            self._hall(waiting.contact.queue).line.add(waiting.entry)
+            self._take_place(waiting)
             self._file(waiting)
 
     def _kin(self, member: Member) -> Kin:
         name = (
-            frozenset(member.queues),
+            member.queues,
             frozenset((skill, level) for skill, level in member.skills.items() if level > 0),
             frozenset(member.languages),
             frozenset(member.levels.items()),
@@ -399,89 +417,59 @@ class Matching:
             kin = self._kins[name] = Kin(member)
         return kin
 
-    def _entry(self, contact: Contact) -> Entry:
-        """Its place in a line: one of priority is worth `ageing_s` of waiting, so that it never has to be worked out
-        again."""
-        ageing_s = self._policy(contact.queue).ageing_s
-        return (contact.place_at - contact.priority * ageing_s, contact.order, contact.call)
-
-    def _why_unready(self, state: Agent) -> str:
+    def _why_unready(self, state: Agent, *, person: _Person) -> str:
         if state.presence is Presence.READY:
-            return RESTING if state.agent in self._resting else ""
+            return RESTING if person.memory.resting else ""
         return _WORDS[state.presence]
 
-    def _note_at_work(self, agent: AgentId, *, kin: Kin, at_work: bool) -> None:
-        if at_work == (agent in self._at_work):
-            return
-        if at_work:
-            self._at_work[agent] = kin
-            kin.working += 1
-            return
-        del self._at_work[agent]
-        kin.working -= 1
-        for call in list(self._personal.get(agent, ())):
-            if self._waiting[call].contact.only is None:
-                self._refile(self._waiting[call])
+    def _note_at_work(self, agent: AgentId, *, person: _Person) -> None:
+        """Somebody came to work, or left it; who waited for this agent rather than for others waits no longer."""
+        person.at_work = not person.at_work
+        person.kin.working += 1 if person.at_work else -1
+        if not person.at_work and agent in self._personal:
+            for call in tuple(self._personal[agent].entries):
+                if self._waiting[call].contact.only is None:
+                    self._refile(self._waiting[call])
 
-    def _note_unready(self, agent: AgentId, *, kin: Kin, before: str, after: str) -> None:
-        for queue in kin.queues:
-            unready = self._halls[queue].unready
-            if before:
-                unready.remove(agent, why=before)
-            if after:
-                unready.add(agent, why=after)
-        if after:
-            self._unready[agent] = after
-        else:
-            self._unready.pop(agent, None)
-
-    def _remember(self, state: Agent) -> None:
+    def _remember(self, state: Agent, *, memory: _Memory) -> None:
         """Whose turn it was, and who took how many: read from what agents do with the contacts that wait here."""
-        if state.call is None:
-            return
-        agent, last = state.agent, self._last_offer.get(state.agent)
-        if state.offer is not None:
+        assert state.call is not None
+        if state.offer is not None and state.offer != memory.offer:
             waiting = self._waiting.get(state.call)
-            if waiting is not None and (last is None or last.offer != state.offer):
+            if waiting is not None:
                 queue = waiting.contact.queue
-                self._turn += 1
-                self._turns.setdefault(agent, {})[queue] = self._turn
-                self._last_offer[agent] = _LastOffer(state.offer, state.call, queue)
-        elif state.presence is Presence.TALKING and last is not None and last.call == state.call and not last.taken:
-            self._last_offer[agent] = last._replace(taken=True)
-            taken = self._taken.setdefault(agent, {})
-            taken[last.queue] = taken.get(last.queue, 0) + 1
+                memory.offer, memory.call, memory.queue, memory.answered = state.offer, state.call, queue, False
+                if self._policy(queue).strategy is Strategy.ROUND_ROBIN:
+                    self._turn += 1
+                    memory.turns[queue] = self._turn
+        elif state.presence is Presence.TALKING and state.call == memory.call and not memory.answered:
+            memory.answered = True
+            if self._policy(memory.queue).strategy is Strategy.FEWEST_CALLS:
+                count(memory.taken, memory.queue, more=1)
 
-    def _bench(self, agent: AgentId) -> None:
-        if agent not in self._benched:
-            self._benched.add(agent)
-            kin = self._kin_of[agent]
-            self._seat(agent, kin=kin, asks=(*kin.able, *kin.unable))
+    def _bench(self, agent: AgentId, *, person: _Person) -> None:
+        if not person.benched:
+            person.benched = True
+            self._seat(agent, person=person, asks=(*person.kin.able, *person.kin.unable))
 
-    def _seat(self, agent: AgentId, *, kin: Kin, asks: Iterable[Ask]) -> None:
-        standing = Standing(
-            order=self._order[agent],
-            idle_since=self._roster[agent].idle_since,
-            turns=self._turns.get(agent, {}),
-            taken=self._taken.get(agent, {}),
-            other_queues=len(kin.queues) - 1,
-            rarity=kin.rarity,
-        )
+    def _seat(self, agent: AgentId, *, person: _Person, asks: Iterable[Ask]) -> None:
+        kin, memory = person.kin, person.memory
+        idle_since = self._roster[agent].idle_since
+        standing = Standing(person.order, idle_since, memory.turns, memory.taken, len(kin.queues) - 1, kin.rarity)
         for ask in asks:
             why = kin.unable.get(ask)
             if why is None:
                 ask.bench.add(agent, level=kin.levels.get(ask.policy.name, 1), standing=standing)
             else:
-                ask.unable.add(agent, why=why)
+                count(ask.unable, why, more=1)
 
-    def _unbench(self, agent: AgentId, *, kin: Kin) -> None:
-        if agent not in self._benched:
-            return
-        self._benched.discard(agent)
-        for ask in kin.able:
-            ask.bench.discard(agent)
-        for ask, why in kin.unable.items():
-            ask.unable.remove(agent, why=why)
+    def _unbench(self, agent: AgentId, *, person: _Person) -> None:
+        if person.benched:
+            person.benched = False
+            for ask in person.kin.able:
+                ask.bench.discard(agent)
+            for ask, why in person.kin.unable.items():
+                count(ask.unable, why, more=-1)
 
     def _for_agents(self) -> Choice | None:
         """The most urgent contact that an agent can serve of whom nothing is known yet."""
@@ -490,7 +478,7 @@ class Matching:
             found = self._most_urgent(agent)
             if found is None:
                 del self._fresh_agents[agent]
-                self._bench(agent)
+                self._bench(agent, person=self._people[agent])
                 continue
             waiting, heads = found
             ask = waiting.ask
@@ -499,7 +487,7 @@ class Matching:
             if len(self._fresh_agents) == 1 and not ask.bench:
                 return self._choice(waiting, ask=ask, agents=(agent,), heads=heads)
             for each in self._fresh_agents:
-                self._bench(each)
+                self._bench(each, person=self._people[each])
             return self._benched_choice(waiting, ask=ask, heads=heads)
         return None
 
@@ -532,7 +520,7 @@ class Matching:
         best = math.inf
         first: Entry | None = None
         heads = 0
-        for ask in self._kin_of[agent].able:
+        for ask in self._people[agent].kin.able:
             if not ask.line.entries:
                 continue
             heads += 1
@@ -556,12 +544,14 @@ class Matching:
     def _missed_by(self, agent: AgentId) -> frozenset[CallId] | None:
         """The contact that this agent can serve, was offered last, did not take, and leaves to others where there are
         any."""
-        last = self._last_offer.get(agent)
-        waiting = self._waiting.get(last.call) if last is not None else None
+        person = self._people[agent]
+        if person.memory.call is None:
+            return None
+        waiting = self._waiting.get(person.memory.call)
         if waiting is None or waiting.ask is None or agent not in waiting.contact.refused_by:
             return None
-        own = self._kin_of[agent]
-        if own not in waiting.ask.kins or sum(kin.working for kin in waiting.ask.kins) < 2:
+        kins = waiting.ask.kins
+        if person.kin not in kins or sum(kin.working for kin in kins) < 2:
             return None
         return frozenset((waiting.contact.call,))
 
@@ -574,8 +564,8 @@ class Matching:
         return self._choice(waiting, ask=ask, agents=agents, heads=heads, unwanted=unwanted)
 
     def _offered_last(self, agent: AgentId) -> CallId | None:
-        last = self._last_offer.get(agent)
-        return None if last is None else last.call
+        person = self._people.get(agent)
+        return None if person is None else person.memory.call
 
     def _choice(
         self,
@@ -586,26 +576,18 @@ class Matching:
         heads: int,
         unwanted: frozenset[AgentId] = _NOBODY,
     ) -> Choice:
-        bench = ask.bench
-        unready = self._halls[ask.policy.name].unready
-        passed_over = {**unready.names, **ask.unable.names}
-        others = dict(unready.counts)
-        for why, count in ask.unable.counts.items():
-            others[why] = others.get(why, 0) + count
+        queue, bench = ask.policy.name, ask.bench
         losers = len(bench) - len(agents) if agents[0] in bench else 0
-        if losers:
-            passed_over |= bench.losers(agents, most=MOST_NAMED, mixed=len(ask.levels) > 1)
-            for agent in unwanted:
-                if agent in passed_over and agent in bench:
-                    passed_over[agent] = JUST_MISSED
-            if losers > MOST_NAMED:
-                others[OTHERWISE] = losers - MOST_NAMED
+        others: dict[str, int] = {}
+        if len(ask.members) <= MOST_NAMED:
+            passed_over = self._named(ask, agents=agents, unwanted=unwanted)
+        else:
+            passed_over, others = self._counted(ask, agents=agents, losers=losers, unwanted=unwanted)
         first = bench.choosing.because if losers or len(agents) > 1 else "the only one free"
+        second = f"first in {queue}"
         if heads > 1:
             times = max(0.0, self._now - waiting.entry[0]) / ask.target_s
-            second = f"{ask.policy.name} furthest from its target, {times:.1f} times {ask.target_s:g} s"
-        else:
-            second = f"first in {ask.policy.name}"
+            second = f"{queue} furthest from its target, {times:.1f} times {ask.target_s:g} s"
         return Choice(
             contact=waiting.contact.call,
             agents=agents,
@@ -614,19 +596,47 @@ class Matching:
             others=others,
         )
 
+    def _named(self, ask: Ask, *, agents: tuple[AgentId, ...], unwanted: frozenset[AgentId]) -> dict[str, str]:
+        """Why not each of the other agents of a queue."""
+        passed_over: dict[str, str] = {}
+        for agent in ask.members:
+            if agent in agents:
+                continue
+            person = self._people[agent]
+            why = person.why or person.kin.unable.get(ask)
+            if why is None:
+                why = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=agents[0])
+            passed_over[agent] = why
+        return passed_over
+
+    def _counted(
+        self, ask: Ask, *, agents: tuple[AgentId, ...], losers: int, unwanted: frozenset[AgentId]
+    ) -> tuple[dict[str, str], dict[str, int]]:
+        """The same for a large queue: some of those who could have been chosen are named, the others counted."""
+        others = dict(self._counts[ask.policy.name])
+        for why, number in ask.unable.items():
+            count(others, why, more=number)
+        count(others, "", more=-others.get("", 0))
+        passed_over: dict[str, str] = {}
+        if losers:
+            for agent in ask.bench.line.some(NEXT_NAMED + len(agents)):
+                if agent not in agents and len(passed_over) < NEXT_NAMED:
+                    passed_over[agent] = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=agents[0])
+            count(others, OTHERWISE, more=losers - len(passed_over))
+        return passed_over, others
+
     def _personal_choice(self, waiting: _Waiting, *, agent: AgentId) -> Choice:
         contact = waiting.contact
-        hall = self._hall(contact.queue)
-        passed_over = dict(hall.unready.names)
-        others = dict(hall.unready.counts)
         members = self._roster.of_queue(contact.queue)
-        if hall.unready.named:
+        passed_over: dict[str, str] = {}
+        others: dict[str, int] = {}
+        if len(members) <= MOST_NAMED:
             for each in members:
-                if each != agent and each not in passed_over:
-                    passed_over[each] = ELSEWHERE
+                if each != agent:
+                    passed_over[each] = self._people[each].why or ELSEWHERE
         else:
-            free_too = hall.size - sum(others.values()) - (contact.queue in self._kin_of[agent].queues)
-            if free_too:
-                others[ELSEWHERE] = free_too
+            others = dict(self._counts[contact.queue])
+            free_too = others.pop("", 0) - (contact.queue in self._people[agent].kin.queues)
+            count(others, ELSEWHERE, more=free_too)
         because = "asked for by name" if contact.only is not None else "served this citizen last"
         return Choice(contact=contact.call, agents=(agent,), because=because, passed_over=passed_over, others=others)
