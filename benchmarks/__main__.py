@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import ari, calls, free
+from benchmarks import ari, calls, day, free
 from benchmarks.house import HouseFailed, open_asterisk, open_house
 from benchmarks.machine import Machine
 from benchmarks.phones import PhonesFailed
@@ -22,7 +22,7 @@ from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free", "memory", "ari")
+PARTS = ("calls", "rate", "free", "memory", "ari", "day")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -63,7 +63,11 @@ async def _memory(*, quick: bool) -> tuple[str, list[Section]]:
         return await house.asterisk("core show version"), [section]
 
 
-_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free}
+async def _day(*, quick: bool) -> tuple[str, list[Section]]:
+    return await day.measure(seeds=(1,) if quick else (1, 2), length_s=day.QUICK_S if quick else day.LENGTH_S)
+
+
+_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free, "day": _day}
 
 
 async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:

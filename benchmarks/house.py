@@ -305,9 +305,9 @@ class House:
                 *(f"uri = ws://127.0.0.1:{port}/ari", f"username = {user}", f"password = {plan.link.password}"),
                 *("connection_timeout = 500", "reconnect_interval = 250", "reconnect_attempts = 240"),
             )
-            _append(configuration / "websocket_client.conf", [f"[{name}]", *dialled])
+            append_lines(configuration / "websocket_client.conf", [f"[{name}]", *dialled])
             session = ("type = outbound_websocket", f"websocket_client_id = {name}", f"apps = {name}")
-            _append(
+            append_lines(
                 configuration / "ari.conf", [f"[{name}]", *session, "subscribe_all = no", f"local_ari_user = {user}"]
             )
         # Two ends of a Local channel that both play silence for each frame they hear would answer each other for ever.
@@ -321,8 +321,8 @@ class House:
             *("exten => presses,1,Answer()", " same => n,Wait(2)", f" same => n,SendDTMF({KEYS},1)"),
             " same => n,Wait(600)",
         )
-        _append(configuration / "extensions.conf", keys)
-        _append(configuration / "modules.conf", ["load = app_senddtmf.so"])
+        append_lines(configuration / "extensions.conf", keys)
+        append_lines(configuration / "modules.conf", ["load = app_senddtmf.so"])
 
     def _add_peer(self, configuration: Path, *, menu: str) -> None:
         """The dialplan that does the same, its queue and its record."""
@@ -335,7 +335,7 @@ class House:
             "Queue(tramites)",
         )
         dialplan = [f"exten => {Way.DIALPLAN},1,{steps[0]}", *(f" same => n,{step}" for step in steps[1:])]
-        _append(configuration / "extensions.conf", ["[citizens](+)", *dialplan, " same => n(over),Hangup()"])
+        append_lines(configuration / "extensions.conf", ["[citizens](+)", *dialplan, " same => n(over),Hangup()"])
         settings = (
             *("strategy = leastrecent", "musicclass = espera", "timeout = 15", "retry = 0", "wrapuptime = 0"),
             *("ringinuse = no", "autofill = yes", "joinempty = yes", "leavewhenempty = no"),
@@ -350,8 +350,8 @@ class House:
             if not any(f"PJSIP/{agent}," in line for agent in self._peer_agents)
         ]
         queues.write_text("\n".join((*own, "")), encoding="utf-8")
-        _append(queues, ["[tramites]", *settings])
-        _append(configuration / "modules.conf", ["load = cdr_csv.so"])
+        append_lines(queues, ["[tramites]", *settings])
+        append_lines(configuration / "modules.conf", ["load = cdr_csv.so"])
         _write_cdr(configuration, enable=False)
         (configuration.parent / "log" / "cdr-csv").mkdir(exist_ok=True)
 
@@ -361,7 +361,8 @@ def _write_cdr(configuration: Path, *, enable: bool) -> None:
     (configuration / "cdr.conf").write_text("\n".join(lines), encoding="utf-8")
 
 
-def _append(path: Path, lines: Sequence[str]) -> None:
+def append_lines(path: Path, lines: Sequence[str]) -> None:
+    """Add to a file of Asterisk's."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write("\n".join(("", *lines, "")))
 
