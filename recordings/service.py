@@ -1,12 +1,14 @@
-"""Drives the recordings by the journal's events: every conversation gets one, and each ends kept or failed."""
+"""Drives the recordings by the journal's events: every conversation with a citizen gets one, and each ends kept or
+failed. Somebody who listens to a citizen's message talks with nobody."""
 
 from collections.abc import Iterator, Sequence
 
-from recordings.core.recording import MACHINE, Recording, RecordingState, settle, start
+from recordings.core.recording import MACHINE, Recording, RecordingState, settle, start, stop
 from telefonista.kernel.events import (
     CallEvent,
     ConversationStarted,
     Entry,
+    Medium,
     RecordingAsked,
     RecordingFailed,
     RecordingKept,
@@ -32,6 +34,8 @@ class RecordingsService:
         event = entry.event
         assert isinstance(event, CallEvent)
         if isinstance(event, ConversationStarted):
+            if event.medium is Medium.VOICEMAIL:
+                return ()
             n = self._made.get(event.call, 0) + 1
             return [RecordingAsked(call=event.call, recording=recording_id(event.call, n=n), agent=event.agent)]
         if isinstance(event, RecordingAsked):
@@ -51,8 +55,14 @@ class RecordingsService:
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:
         outputs: list[Output] = []
-        for recording in self._by_call.get(call, {}).values():
-            if recording.state is RecordingState.ASKED:
+        mine = self._by_call.get(call, {})
+        running = (RecordingState.ASKED, RecordingState.RUNNING)
+        goes_on = any(each.state in running and not each.ending for each in mine.values())
+        for recording in mine.values():
+            if recording.ending and recording.state in running:
+                # Asterisk stops whichever it finds; where another goes on, this one ends with the call instead.
+                outputs += [] if goes_on else [stop(recording)]
+            elif recording.state is RecordingState.ASKED:
                 outputs.append(start(recording))
             elif recording.state is RecordingState.STOPPED:
                 outputs.append(settle(recording))

@@ -1,16 +1,21 @@
 """One conversation's recording: asked for, running, stopped, then kept or failed.
 
-Asterisk writes what the citizen sent and heard, a file each, and goes on doing so while the engine is dead. With the
-call's last leg the files are closed; a little later they are joined and measured off this path.
+Asterisk writes what the citizen sent and heard, a file each, and goes on doing so while the engine is dead: through a
+hold (the citizen heard the music, so the music is what stands there, and nothing of what the agent said meanwhile),
+a consultation and a talk of three. Where the citizen goes on to somebody else the recording ends and that conversation
+has its own, so that none is cut and none belongs to two agents. With the call's last leg the files are closed; a little
+later they are joined and measured off this path.
 """
 
 from enum import StrEnum
 
 import msgspec
 
-from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording
+from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording, StopRecording
 from telefonista.kernel.events import (
     CallEnded,
+    ConversationEnded,
+    EndReason,
     RecordingAsked,
     RecordingFailed,
     RecordingKept,
@@ -38,6 +43,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     call: CallId
     recording: RecordingId
     state: RecordingState = RecordingState.ASKED
+    ending: bool = False
+    """Asterisk was told to stop, and has not said that it did."""
 
 
 Step = tuple[Recording, list[Output]]
@@ -53,6 +60,17 @@ def start(recording: Recording) -> StartRecording:
 
 def _started(recording: Recording, event: RecordingStarted, at: float) -> Step:
     return msgspec.structs.replace(recording, state=RecordingState.RUNNING), []
+
+
+def _conversation_ended(recording: Recording, event: ConversationEnded, at: float) -> Step:
+    """With the call's end it ends by itself."""
+    if event.reason is not EndReason.TRANSFERRED or recording.ending:
+        return recording, []
+    return msgspec.structs.replace(recording, ending=True), [stop(recording)]
+
+
+def stop(recording: Recording) -> StopRecording:
+    return StopRecording(call=recording.call, leg=citizen_leg(recording.call), recording=recording.recording)
 
 
 def _call_ended(recording: Recording, event: CallEnded, at: float) -> Step:
@@ -92,6 +110,7 @@ _TABLE: dict[type, tuple[Reaction[Recording] | Exempt, ...]] = {
     # columns: asked, running, stopped, kept, failed
     RecordingAsked: (_asked, X, X, X, X),
     RecordingStarted: (_started, _, _, _, _),
+    ConversationEnded: (_conversation_ended, _conversation_ended, _, _, _),
     CallEnded: (_call_ended, _call_ended, _, _, _),
     RecordingStopped: (_stopped, _stopped, _, _, _),
     TimerFired: (_, _, _settled, _, _),

@@ -262,7 +262,6 @@ def _attempt_made(call: Call, event: AttemptMade, at: float) -> Step:
             number=event.number,
             route=event.route,
             line=call.line,
-            beside=picked[0].leg if picked else None,
             timeout_s=event.ring_s,
         )
     ]
@@ -466,7 +465,7 @@ def _leg_answered_diverting(call: Call, event: LegAnswered, at: float) -> Step:
 def _party_called_outside(call: Call, event: PartyCalled, at: float) -> Step:
     party = Party(leg=event.leg, number=event.number)
     called = replace(call, party=party, parties=call.parties + 1, legs=call.legs | {event.leg})
-    return called, [parties.dial(call, event, beside=call.citizen)]
+    return called, [parties.dial(call, event)]
 
 
 def _not_done(call: Call, event: CommandFailed, at: float) -> Step:

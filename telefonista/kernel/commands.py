@@ -84,8 +84,6 @@ class Dial(Command, frozen=True):
     """By which trunk, if that one dials out; else by the first that does."""
     line: LineName
     """Whose number is shown."""
-    beside: LegId | None
-    """A leg of the same call, which ties the new one to it."""
     timeout_s: float
 
     def __repr__(self) -> str:

@@ -36,7 +36,7 @@ from telefonista.kernel.events import (
     TransferAsked,
     TransferCompletionAsked,
 )
-from telefonista.kernel.ids import AgentId, LegId, PlaybackId, QueueName, consulted_leg, playback_id
+from telefonista.kernel.ids import AgentId, PlaybackId, QueueName, consulted_leg, playback_id
 from telefonista.kernel.machine import Output
 from telefonista.kernel.shape import Call, CallState, Hold, Party, Step, replace
 
@@ -77,7 +77,7 @@ def left(call: Call, party: Party) -> PartyLeft:
     return PartyLeft(call=call.call, leg=party.leg, agent=party.agent, number=party.number, outcome=outcome)
 
 
-def dial(call: Call, event: PartyCalled, *, beside: LegId | None) -> Dial:
+def dial(call: Call, event: PartyCalled) -> Dial:
     """The way to a number outside."""
     return Dial(
         call=call.call,
@@ -85,7 +85,6 @@ def dial(call: Call, event: PartyCalled, *, beside: LegId | None) -> Dial:
         number=event.number,
         route=call.route,
         line=call.line,
-        beside=beside,
         timeout_s=event.ring_s,
     )
 
@@ -192,7 +191,7 @@ def party_called(call: Call, event: PartyCalled, at: float) -> Step:
     )
     outputs: list[Output] = [] if call.hold is Hold.OURS else [HoldBegan(call=call.call, agent=call.agent)]
     if event.agent is None:
-        return called, [*outputs, dial(call, event, beside=call.agent_leg)]
+        return called, [*outputs, dial(call, event)]
     ring = Ring(
         call=call.call,
         leg=event.leg,

@@ -134,6 +134,7 @@ class House:
             "lines": [{"name": "0800-info", "numbers": ["4636", "*463"], "flow": settings.flow}],
             "queues": [{"name": name, **queue} for name in names],
             "agents": [{"id": agent, "name": f"Posición {agent}", "queues": list(names)} for agent in settings.agents],
+            "routes": [{"name": "ciudadanos", "addresses": ["127.0.0.1"], "dial": f"127.0.0.1:{self.called_port}"}],
             **settings.more,
         }
         self.home.config_file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")

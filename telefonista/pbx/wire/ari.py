@@ -595,15 +595,14 @@ def _dial(command: Dial, application: str, way: Callable[[Dial], Way]) -> tuple[
         raise Refused("not a number that can be dialled")
     by = way(command)
     showable = _SHOWABLE.fullmatch(by.shown_number) is not None
-    query = [
+    # No originator: its caller's number would be shown outside, whatever `callerId` says (seen).
+    query = (
         Query("endpoint", f"PJSIP/{command.number}@{word(by.trunk)}"),
         Query("app", word(application)),
         Query("timeout", str(max(1, ceil(command.timeout_s)))),
         Query("callerId", by.shown_number if showable else NO_NUMBER),
-    ]
-    if command.beside is not None:
-        query.append(Query("originator", name_in_path(command.beside)))
-    return (Request("POST", f"channels/{name_in_path(command.leg)}", tuple(query), harmless=(409,)),)
+    )
+    return (Request("POST", f"channels/{name_in_path(command.leg)}", query, harmless=(409,)),)
 
 
 def _snoop(command: Snoop, application: str) -> tuple[Request, ...]:

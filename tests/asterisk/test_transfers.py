@@ -1,0 +1,52 @@
+"""Passing a citizen on: blind and after a consultation, to a colleague, a queue, a number outside; who hears whom."""
+
+from __future__ import annotations
+
+from recordings.sound import tone_level
+from telefonista.app.sipp import CitizenPlan
+from tests.asterisk.conftest import OpenHouse
+from tests.asterisk.house import until
+from tests.asterisk.wishing import ANA_HZ, CITIZEN_HZ, KEY, LUIS_HZ, the_call, until_hears, wished
+
+NUMBER, OUTSIDE = "099463021", "29001950"
+
+
+async def test_consultation_three_way_and_transfer_each_let_exactly_those_hear_each_other_who_should(
+    open_house: OpenHouse,
+) -> None:
+    """Citizen and 101 talk; 101 consults 102 (citizen: music); all three; 101 completes: 102 has the citizen. Each
+    conversation is recorded whole, in a file of its own."""
+    house = await open_house(flow="corto", agents=("101",))
+    ana = await house.agent("101", tone_hz=ANA_HZ)
+    citizens = await house.citizens(CitizenPlan(number=NUMBER, tone_hz=CITIZEN_HZ, presses=KEY))
+    await until(lambda: ana.talking_with == NUMBER, "they talk")
+    called = await house.called(tone_hz=LUIS_HZ)
+    call, citizen = await the_call(house, NUMBER), citizens.lines[NUMBER]
+
+    await wished(house, call, "consult", to=f"number {OUTSIDE}")
+    await until(lambda: OUTSIDE in called.lines, "the number outside is rung")
+    outside = called.lines[OUTSIDE]
+    await until_hears(ana.line, "the agent", tones=(LUIS_HZ,), not_tones=(CITIZEN_HZ,))
+    await until_hears(outside, "whoever is consulted", tones=(ANA_HZ,), not_tones=(CITIZEN_HZ,))
+    await until_hears(citizen, "the citizen", not_tones=(ANA_HZ, LUIS_HZ), music=True)
+
+    await wished(house, call, "conference")
+    await until_hears(citizen, "the citizen", tones=(ANA_HZ, LUIS_HZ))
+    await until_hears(ana.line, "the agent", tones=(CITIZEN_HZ, LUIS_HZ))
+    await until_hears(outside, "whoever is consulted", tones=(ANA_HZ, CITIZEN_HZ))
+
+    await wished(house, call, "complete")
+    await until_hears(citizen, "the citizen", tones=(LUIS_HZ,), not_tones=(ANA_HZ,))
+    await until_hears(outside, "whoever has the citizen now", tones=(CITIZEN_HZ,), not_tones=(ANA_HZ,))
+    await until(lambda: ana.talking_with is None, "the agent is out of it")
+    assert len(await house.channels()) == 2
+
+    citizens.hang_up(NUMBER)
+    row = await house.stored(NUMBER)
+    assert [each["agent"] for each in row["conversations"]] == ["101", ""]
+    assert [each["ended_by"] for each in row["conversations"]] == ["transferred", "citizen_hung_up"]
+    first, second = (house.home.recordings / each["path"] for each in row["recordings"])
+    assert tone_level(first, channel=0, frequency_hz=CITIZEN_HZ) > -30
+    assert tone_level(first, channel=1, frequency_hz=ANA_HZ) > -30
+    assert tone_level(second, channel=1, frequency_hz=LUIS_HZ) > -25
+    assert tone_level(second, channel=1, frequency_hz=ANA_HZ) < -45
