@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from acd.core.desk import CONSUMES, Desk
-from telefonista.kernel.events import Entry, OfferMade, WaitAnnounced, WaitBegan
+from acd.core.desk import CONSUMES, Decision, Desk
+from telefonista.kernel.events import Entry
 from telefonista.kernel.ids import CallId
 from telefonista.kernel.machine import Output
 
@@ -17,7 +17,7 @@ class AcdService:
     def handle(self, entry: Entry) -> Sequence[Output]:
         return self.desk.apply(entry)
 
-    def match(self, now: float) -> OfferMade | WaitBegan | WaitAnnounced | None:
+    def match(self, now: float) -> Decision | None:
         return self.desk.match(now)
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:

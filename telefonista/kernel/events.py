@@ -432,6 +432,10 @@ class WaitAnnounced(CallEvent, frozen=True):
     visit: VisitId
     position: int
     playback: PlaybackId
+    estimate_s: float | None = None
+    """How long it will take, as far as that can be known."""
+    callback: bool = False
+    """Whether being called back was offered."""
 
 
 class OfferMade(CallEvent, frozen=True):

@@ -40,6 +40,19 @@ class OpeningHours(msgspec.Struct, frozen=True, kw_only=True):
         minute = moment.hour * 60 + moment.minute
         return any(first <= minute < last for first, last in self.spans(moment.date()))
 
+    def left_s(self, at: float) -> float | None:
+        """For how many seconds from this moment (epoch seconds) it stays open, as far as to the end of the day; None
+        while it is closed."""
+        if not self.is_open(at):
+            return None
+        moment = datetime.fromtimestamp(at, tz=zone(self.zone))
+        minute = moment.hour * 60 + moment.minute
+        closing = minute
+        while any(first <= closing < last for first, last in self.spans(moment.date())):
+            closing = max(last for first, last in self.spans(moment.date()) if first <= closing < last)
+        seconds = moment.second + moment.microsecond / 1e6
+        return (closing - minute) * 60 - seconds
+
     def spans(self, day: date) -> Spans:
         if day in self.days:
             return self.days[day]

@@ -241,6 +241,7 @@ def test_answer_ends_the_stay_and_what_is_playing_before_anything_else(hall: Hal
         call=FIRST, visit=VisitId(f"{FIRST}.v1"), queue=TRAMITES, outcome=VisitOutcome.ANSWERED, agent=ANA
     )
     assert hall.done == [
+        CancelTimer(call=FIRST, key=f"acd.lease.{FIRST}.o1"),
         CancelTimer(call=FIRST, key=waits.ANNOUNCE_TIMER),
         StopPlayback(call=FIRST, playback=PlaybackId(f"{FIRST}.p1001")),
     ]

@@ -21,7 +21,7 @@ CALL = CallId("tf1-1700000000.1")
 LEG = citizen_leg(CALL)
 SOUND, NEXT = playback_id(CALL, n=1001), playback_id(CALL, n=1002)
 PROMPTS = (Prompt("Usted es el próximo."),)
-DUE = Wait(call=CALL, announce_every_s=30.0, position_prompts=PROMPTS)
+DUE = Wait(call=CALL, announce_every_s=30.0, prompts=PROMPTS)
 
 
 def announced(playback: PlaybackId = SOUND) -> WaitAnnounced:
