@@ -11,7 +11,7 @@ from typing import TypeVar
 from acd.core.choosing import CHOOSINGS, Bench
 from acd.core.line import Line
 from acd.core.policy import QueuePolicy
-from acd.core.skills import Requirement, requirement_or_none, speaks
+from acd.core.skills import FIRST_LEVEL, asked, requirement_or_none, speaks
 from agents import Member
 from telefonista.kernel.ids import AgentId, CallId
 
@@ -54,44 +54,38 @@ class Kin:
         else:
             self.able.append(ask)
             ask.kins.append(self)
-            ask.levels.add(self.levels.get(ask.policy.name, 1))
 
 
 class Ask:
     """What contacts of one queue ask at one step; those who wait for it, and those who are free and able."""
 
     __slots__ = (
+        "base",
         "bench",
+        "beyond",
         "kins",
         "language",
         "level",
-        "levels",
         "line",
         "members",
-        "own",
         "policy",
-        "queue",
         "target_s",
         "unable",
     )
 
-    def __init__(self, *, policy: QueuePolicy, step: int, own: str, language: str, members: Sequence[AgentId]) -> None:
-        requires, level = policy.requires, policy.level
-        for relaxation in policy.relax[:step]:
-            requires = relaxation.requires if relaxation.requires is not None else requires
-            level = relaxation.level if relaxation.level is not None else level
+    def __init__(
+        self, *, policy: QueuePolicy, step: int, beyond: str, language: str, members: Sequence[AgentId]
+    ) -> None:
+        requires, self.level = asked(policy, step=step)
         self.policy = policy
         self.target_s = policy.service_level_s
-        self.queue: Requirement = requirement_or_none(requires)
-        self.own: Requirement = requirement_or_none(own)
-        self.level = level
+        self.base = requirement_or_none(requires)
+        self.beyond = requirement_or_none(beyond)
         self.language = language
         self.line: Line[CallId] = Line()
         self.bench = Bench(CHOOSINGS[policy.strategy], queue=policy.name)
         self.kins: list[Kin] = []
         """Those who are able."""
-        self.levels: set[int] = set()
-        """In which groups they are."""
         self.members = members
         """The agents of the queue, able or not."""
         self.unable: dict[str, int] = {}
@@ -99,12 +93,12 @@ class Ask:
 
     def lacking(self, kin: Kin, *, language: str) -> str:
         """Why agents of this kin cannot serve it; empty when they can. `language` is the installation's own."""
-        level = kin.levels.get(self.policy.name, 1)
+        level = kin.levels.get(self.policy.name, FIRST_LEVEL)
         if level > self.level:
             return self._level_in_words(level)
         if not speaks(kin.languages, language=self.language, own=language):
             return f"does not speak {self.language}"
-        return self.queue.lacking(kin.skills) or self.own.lacking(kin.skills)
+        return self.base.lacking(kin.skills) or self.beyond.lacking(kin.skills)
 
     def _level_in_words(self, level: int) -> str:
         name = {2: "second level", 3: "third level"}.get(level, f"level {level}")

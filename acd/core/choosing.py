@@ -43,6 +43,11 @@ class Choosing(Protocol):
         ...
 
     @property
+    def losing(self) -> str:
+        """Why others were not, as a rule."""
+        ...
+
+    @property
     def everybody(self) -> bool:
         """Whether all who are able are rung at once."""
         ...
@@ -110,10 +115,11 @@ class LeastFlexible(_Simple, frozen=True):
     def lost(self, rank: Entry, *, to: Entry) -> str:
         if rank[0] > to[0]:
             return self.losing
-        return "has rarer skills" if rank[1] > to[1] else IDLE_LESS
+        return RARER if rank[1] > to[1] else IDLE_LESS
 
 
 IDLE_LESS = "idle for less time"
+RARER = "has rarer skills"
 
 CHOOSINGS: Mapping[Strategy, Choosing] = {
     Strategy.LONGEST_IDLE: LongestIdle(because="idle for longest", losing=IDLE_LESS),

@@ -19,6 +19,7 @@ from acd.core.asks import Ask, Kin, count
 from acd.core.choosing import Standing
 from acd.core.line import Entry, Line
 from acd.core.policy import QueuePolicy, Strategy
+from acd.core.skills import FIRST_LEVEL
 from agents import Agent, Member, Roster
 from telefonista.kernel.events import Medium, Presence
 from telefonista.kernel.ids import AgentId, CallId, OfferId, QueueName, VisitId
@@ -348,7 +349,7 @@ class Matching:
         if len(self._asks) >= MOST_ASKS:
             self._forget_asks()
         members = self._roster.of_queue(contact.queue)
-        ask = Ask(policy=policy, step=step, own=contact.requires, language=contact.language, members=members)
+        ask = Ask(policy=policy, step=step, beyond=contact.requires, language=contact.language, members=members)
         self._asks[contact.queue, step, contact.requires, contact.language] = ask
         for kin in self._kins.values():
             if contact.queue in kin.queues:
@@ -420,6 +421,8 @@ class Matching:
     def _why_unready(self, state: Agent, *, person: _Person) -> str:
         if state.presence is Presence.READY:
             return RESTING if person.memory.resting else ""
+        if state.presence is Presence.PAUSED and state.pause:
+            return f"paused: {state.pause}"
         return _WORDS[state.presence]
 
     def _note_at_work(self, agent: AgentId, *, person: _Person) -> None:
@@ -459,7 +462,7 @@ class Matching:
         for ask in asks:
             why = kin.unable.get(ask)
             if why is None:
-                ask.bench.add(agent, level=kin.levels.get(ask.policy.name, 1), standing=standing)
+                ask.bench.add(agent, level=kin.levels.get(ask.policy.name, FIRST_LEVEL), standing=standing)
             else:
                 count(ask.unable, why, more=1)
 

@@ -1,14 +1,18 @@
 """What a contact asks of an agent, and whether an agent has it: skills with levels 0 to 10, and languages.
 
-In: the expressions of queues and flows (`impuestos >= 5 and (guarani >= 1 or nivel2 >= 1)`), where every name is a
+In: the expressions of queues and flows (`impuestos >= 5 and (guarani >= 1 or portugues >= 5)`), where every name is a
 skill and one that an agent does not have is 0; and agents' records. Out: able or not, and if not, why, in a few stable
-words. Must never import a service or the configuration.
+words; and what is asked in vain, before any citizen calls. Must never import a service or the configuration.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 
 import msgspec
 
+from acd.core.policy import QueuePolicy
+from agents import Member
 from telefonista.notation.expressions import (
     RESERVED,
     Among,
@@ -22,6 +26,15 @@ from telefonista.notation.expressions import (
     Variable,
     parse,
 )
+from telefonista.notation.problems import shown, suggestion
+
+LEAST_LEVEL, GREATEST_LEVEL = 0, 10
+FIRST_LEVEL = 1
+"""The group of an agent whose record says none."""
+_SKILL = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+_LEVELS = range(LEAST_LEVEL, GREATEST_LEVEL + 1)
+_MOST_TRIALS = 100_000
+_NO_SKILL = "cannot be asked for: a skill has small letters, digits and _, and is not one of and, or, not, in"
 
 _FAILED: Mapping[str, str] = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "==": "!=", "!=": "=="}
 """What is true where a comparison is not."""
@@ -36,7 +49,7 @@ class _EverySkill(Mapping[str, Kind]):
         return Kind.NUMBER
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.isidentifier() and name == name.lower() and name not in RESERVED
+        return isinstance(name, str) and _SKILL.fullmatch(name) is not None and name not in RESERVED
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -56,7 +69,8 @@ class Requirement(msgspec.Struct, frozen=True):
     @property
     def skills(self) -> tuple[str, ...]:
         """Those that it names, each once, in their order."""
-        return tuple(dict.fromkeys(_names(self.condition.term))) if self.condition is not None else ()
+        parts = _parts(self.condition.term) if self.condition is not None else ()
+        return tuple(dict.fromkeys(part.name for part in parts if isinstance(part, Variable)))
 
     def met(self, skills: Mapping[str, int]) -> bool:
         return self.condition is None or self.condition.value(skills) is True
@@ -86,6 +100,15 @@ def requirement_or_none(text: str) -> Requirement:
         return Requirement()
 
 
+def asked(policy: QueuePolicy, *, step: int) -> tuple[str, int]:
+    """What a queue asks for, and the last group that may answer, at one of its steps (0: at first)."""
+    requires, level = policy.requires, policy.level
+    for relaxation in policy.relax[:step]:
+        requires = requires if relaxation.requires is None else relaxation.requires
+        level = level if relaxation.level is None else relaxation.level
+    return requires, level
+
+
 def speaks(languages: tuple[str, ...], *, language: str, own: str) -> bool:
     """Whether somebody with these languages (none: the installation's own) attends in `language`; an empty one asks
     nothing. Regions do not count: who speaks es-AR understands es-UY."""
@@ -97,16 +120,6 @@ def speaks(languages: tuple[str, ...], *, language: str, own: str) -> bool:
 
 def _base(language: str) -> str:
     return language.partition("-")[0].lower()
-
-
-def _names(term: Term) -> Iterator[str]:
-    if isinstance(term, Variable):
-        yield term.name
-    elif isinstance(term, Not | Among):
-        yield from _names(term.term)
-    elif isinstance(term, Pair):
-        yield from _names(term.left)
-        yield from _names(term.right)
 
 
 def _why_not(term: Term, skills: Mapping[str, int]) -> str:
@@ -140,3 +153,99 @@ def said(term: Term) -> str:
         return f"{said(term.term)} in {list(term.values)}"
     assert isinstance(term, Pair)
     return f"{said(term.left)} {term.sign} {said(term.right)}"
+
+
+class SkillFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that queues ask and agents have not, said to the person who wrote the configuration."""
+
+    where: tuple[int | str, ...]
+    """The place in the configuration, such as queues, 0, relax, 1, requires; counted from 0."""
+    text: str
+    fatal: bool
+    """Whether it cannot have been meant; else it is legal, and to be warned of."""
+
+
+def check_skills(policies: Sequence[QueuePolicy], members: Sequence[Member]) -> list[SkillFinding]:
+    """What is wrong with what queues ask, given the agents there are. Both in the configuration's order."""
+    known = tuple(dict.fromkeys(skill for member in members for skill, level in member.skills.items() if level > 0))
+    findings = [
+        SkillFinding(where=("agents", n, "skills", skill), text=f"{shown(skill)} {_NO_SKILL}", fatal=True)
+        for n, member in enumerate(members)
+        for skill in member.skills
+        if skill not in _EVERY_SKILL
+    ]
+    for n, policy in enumerate(policies):
+        of_queue = [member for member in members if policy.name in member.queues]
+        findings += (
+            msgspec.structs.replace(finding, where=("queues", n, *finding.where))
+            for finding in _check_queue(policy, members=of_queue, known=known)
+        )
+    return findings
+
+
+def wrong_with(text: str, *, known: Sequence[str]) -> str:
+    """Why no agent can ever meet what a text asks, given the skills that agents have; empty where some may. For queues
+    and for what flows ask."""
+    try:
+        requirement = read_requirement(text)
+    except ExpressionInvalid as invalid:
+        return str(invalid)
+    for skill in requirement.skills:
+        if skill not in known:
+            return f"no agent has the skill {shown(skill)}{suggestion(skill, known=known)}"
+    if requirement.condition is not None and not _can_be_true(requirement.condition.term, requirement.skills):
+        return f"cannot be true of anybody: levels go from {LEAST_LEVEL} to {GREATEST_LEVEL}"
+    return ""
+
+
+def _check_queue(policy: QueuePolicy, *, members: Sequence[Member], known: Sequence[str]) -> Iterator[SkillFinding]:
+    places: list[tuple[tuple[int | str, ...], str]] = [(("requires",), policy.requires)]
+    places += ((("relax", n, "requires"), step.requires) for n, step in enumerate(policy.relax) if step.requires)
+    wrong = False
+    for where, text in places:
+        why = wrong_with(text, known=known)
+        if why:
+            wrong = True
+            yield SkillFinding(where=where, text=why, fatal=True)
+    if not members:
+        return
+    levels = {member.levels.get(policy.name, FIRST_LEVEL) for member in members}
+    for n, step in enumerate(policy.relax):
+        if step.level is not None and step.level not in levels:
+            text = f"no agent of the queue {shown(policy.name)} is at level {step.level}"
+            yield SkillFinding(where=("relax", n, "level"), text=text, fatal=False)
+    if not wrong and not any(_able(member, policy=policy) for member in members):
+        text = f"no agent of the queue {shown(policy.name)} has what it asks for, however long somebody waits"
+        yield SkillFinding(where=("requires",), text=text, fatal=False)
+
+
+def _able(member: Member, *, policy: QueuePolicy) -> bool:
+    """Whether an agent may answer a queue at some step."""
+    steps = (asked(policy, step=step) for step in range(len(policy.relax) + 1))
+    own = member.levels.get(policy.name, FIRST_LEVEL)
+    return any(own <= level and read_requirement(requires).met(member.skills) for requires, level in steps)
+
+
+def _can_be_true(term: Term, skills: Sequence[str]) -> bool:
+    """Tries the levels at which anything can change; where those are too many to be tried, it may be true."""
+    parts = list(_parts(term))
+    bounds = {part.is_ for part in parts if isinstance(part, Literal) and isinstance(part.is_, int)}
+    bounds |= {value for part in parts if isinstance(part, Among) for value in part.values if isinstance(value, int)}
+    if any(isinstance(part, Pair) and part.sign in "+-" for part in parts):
+        levels = set(_LEVELS)
+    else:
+        levels = {near for bound in bounds for near in (bound - 1, bound, bound + 1)} & set(_LEVELS)
+        levels |= {LEAST_LEVEL, GREATEST_LEVEL}
+    if len(levels) ** len(skills) > _MOST_TRIALS:
+        return True
+    trials = product(sorted(levels, reverse=True), repeat=len(skills))
+    return any(term.value(dict(zip(skills, trial, strict=True))) for trial in trials)
+
+
+def _parts(term: Term) -> Iterator[Term]:
+    yield term
+    if isinstance(term, Not | Among):
+        yield from _parts(term.term)
+    elif isinstance(term, Pair):
+        yield from _parts(term.left)
+        yield from _parts(term.right)
