@@ -31,6 +31,7 @@ NodeName = NewType("NodeName", str)
 NO_CALL = CallId("")
 
 _SUFFIX = re.compile(r"\.([abclnoprsvx])([0-9]+)$")
+_SNOOP = re.compile(r"\.n[0-9]+$")
 _CONTACT = re.compile(r"\.k[0-9]+$")
 _LISTENING = re.compile(r"\.l[0-9]+$")
 
@@ -62,6 +63,11 @@ def supervisor_leg(call: CallId, *, n: int) -> LegId:
 def snoop_leg(call: CallId, *, n: int) -> LegId:
     """Asterisk's own leg by which the n-th supervision of a call hears (and whispers)."""
     return LegId(f"{call}.n{n}")
+
+
+def is_snoop(name: str) -> bool:
+    """Whether this id was made by `snoop_leg`."""
+    return _SNOOP.search(name) is not None
 
 
 def contact_id(origin: CallId, *, n: int) -> CallId:

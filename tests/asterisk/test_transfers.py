@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recordings.sound import tone_level
-from telefonista.app.sipp import CitizenPlan
+from telefonista.app.sipp import LETS_RING, CitizenPlan
 from tests.asterisk.conftest import OpenHouse
 from tests.asterisk.house import until
 from tests.asterisk.wishing import ANA_HZ, CITIZEN_HZ, KEY, LUIS_HZ, the_call, until_hears, wished
@@ -50,3 +50,35 @@ async def test_consultation_three_way_and_transfer_each_let_exactly_those_hear_e
     assert tone_level(first, channel=1, frequency_hz=ANA_HZ) > -30
     assert tone_level(second, channel=1, frequency_hz=LUIS_HZ) > -25
     assert tone_level(second, channel=1, frequency_hz=ANA_HZ) < -45
+
+
+async def test_citizen_passed_on_to_a_number_outside_hears_music_and_then_whoever_answers_there(
+    open_house: OpenHouse,
+) -> None:
+    """101 passes the citizen on to a number; it rings; it answers; it hangs up, and the call is over."""
+    house = await open_house(flow="corto", agents=("101",))
+    ana = await house.agent("101", tone_hz=ANA_HZ)
+    called = await house.called(lambda number: LETS_RING, tone_hz=LUIS_HZ)
+    citizens = await house.citizens(CitizenPlan(number=NUMBER, tone_hz=CITIZEN_HZ, presses=KEY))
+    await until(lambda: ana.talking_with == NUMBER, "they talk")
+    call, citizen = await the_call(house, NUMBER), citizens.lines[NUMBER]
+    await wished(house, call, "transfer", to=f"number {OUTSIDE}")
+    await until(lambda: called.ringing(OUTSIDE), "the number outside rings")
+    await until_hears(citizen, "the citizen", not_tones=(ANA_HZ,), music=True)
+    await until(lambda: ana.talking_with is None, "the agent is out of it")
+    assert called.calls_to(OUTSIDE)[0].shown != NUMBER, "a citizen's number is shown outside"
+
+    await house.kill_engine()
+    called.answer(OUTSIDE)
+    await until(lambda: called.talking(OUTSIDE), "it answers while no engine is there")
+    await house.start_engine()
+    await until_hears(citizen, "the citizen", tones=(LUIS_HZ,))
+    await until_hears(called.lines[OUTSIDE], "whoever answered", tones=(CITIZEN_HZ,))
+    called.hang_up(OUTSIDE)
+    row = await house.stored(NUMBER)
+    assert row["end_reason"] == "diverted"
+    assert [(each["agent"], each["ended_by"]) for each in row["conversations"]] == [
+        ("101", "transferred"),
+        ("", "diverted"),
+    ]
+    assert [each["state"] for each in row["recordings"]] == ["kept", "kept"]

@@ -154,7 +154,7 @@ class Node:
             self._finished(playback, "failed")
         if channel.inside:
             self._tell("StasisEnd", channel=self._shown(channel))
-        if ari.dialled_by_us(leg):
+        if ari.dialled_by_us(leg) and not channel.spied:
             told = {} if sip_status is None else {"tech_cause": sip_status}
             self._tell("ChannelDestroyed", cause=cause, cause_txt="", channel=self._shown(channel), **told)
             self._lamp(channel, "NOT_INUSE")

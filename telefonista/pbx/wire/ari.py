@@ -70,6 +70,7 @@ from telefonista.kernel.ids import (
     is_contact,
     is_listening,
     is_ours,
+    is_snoop,
 )
 from telefonista.kernel.ports import PeerError, Refused
 
@@ -340,11 +341,12 @@ def arguments(args: list[str]) -> tuple[str, str, str]:
 
 def _left(message: StasisEnd) -> Event | None:
     name = message.channel.id
-    if dialled_by_us(name):
+    if dialled_by_us(name) and not is_snoop(name):
         # Its ChannelDestroyed follows and knows the cause.
         return None
-    # Leaving the application ends the subscription to a citizen's channel, so its ChannelDestroyed never comes; one
-    # subscribed to explicitly says cause 0 (seen). Whatever took it away, a hang-up or a redirect, it is not ours now.
+    # Leaving the application ends the subscription to a citizen's channel, and to one that only listens, so its
+    # ChannelDestroyed never comes; one subscribed to explicitly says cause 0 (seen). Whatever took it away, a hang-up
+    # or a redirect, it is not ours now.
     return LegEnded(call=call_of(name), leg=LegId(name), cause=NORMAL_CLEARING)
 
 
