@@ -31,6 +31,9 @@ from telefonista.store.tables import (
     Recording,
     RecordingState,
     Role,
+    SurveyAnswer,
+    Ticket,
+    TicketState,
     Visit,
     moment,
 )
@@ -173,6 +176,32 @@ def _choice(call: CallId, *, at: float, seq: int, node: str, digit: str, option:
     return Change(
         Choice, seq, insert={"call": call, "chosen_at": moment(at), "node": node, "digit": digit, "option": option}
     )
+
+
+def _ticket_opened(event: e.TicketOpened, at: float, seq: int, country: str) -> list[AnyChange]:
+    """The row is there already, unless the tables are being built again."""
+    ticket = {
+        "key": None,
+        "call": event.call,
+        "topic": event.topic,
+        "details": event.details,
+        "status": TicketState.OPEN,
+        "note": "",
+        "opened_at": moment(at),
+        "changed_at": moment(at),
+    }
+    return [Change(Ticket, event.ticket, insert=ticket)]
+
+
+def _survey_answered(event: e.SurveyAnswered, at: float, seq: int, country: str) -> list[AnyChange]:
+    answer = {
+        "call": event.call,
+        "answered_at": moment(at),
+        "survey": event.survey,
+        "question": event.question,
+        "answer": event.answer,
+    }
+    return [Change(SurveyAnswer, seq, insert=answer)]
 
 
 def _handed_off(event: e.HandedOff, at: float, seq: int, country: str) -> list[AnyChange]:
@@ -543,9 +572,9 @@ RULES: dict[type, Rule | None] = {
     e.LanguageChosen: None,
     e.LookupAnswered: None,
     e.LookupFailed: None,
-    e.TicketOpened: None,
+    e.TicketOpened: _ticket_opened,
     e.TicketStatus: None,
-    e.SurveyAnswered: None,
+    e.SurveyAnswered: _survey_answered,
     e.SpeechHeard: None,
     e.SpeechFailed: None,
     e.FlowEnded: None,

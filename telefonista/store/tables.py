@@ -28,6 +28,15 @@ class Role(StrEnum):
     SUPERVISOR = "supervisor"
 
 
+class TicketState(StrEnum):
+    """How far the back office is."""
+
+    OPEN = "open"
+    IN_PROGRESS = "in_progress"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+
+
 class RecordingState(StrEnum):
     ASKED = "asked"
     RUNNING = "running"
@@ -102,6 +111,7 @@ class Base(DeclarativeBase):
         HandledBy: _choice(HandledBy),
         Role: _choice(Role),
         RecordingState: _choice(RecordingState),
+        TicketState: _choice(TicketState),
         EndReason: _choice(EndReason),
         OfferOutcome: _choice(OfferOutcome),
         VisitOutcome: _choice(VisitOutcome),
@@ -389,6 +399,39 @@ class AgentPresence(Base):
     """Not a foreign key: an agent's presence outlives what is kept of a call."""
     why: Mapped[str] = mapped_column(server_default="")
     """The reason of a pause, or why the phone is not there."""
+
+
+class Ticket(Base):
+    """What was passed on to the back office. Opened at once, since the citizen waits for the number, and again by the
+    projection where a rebuild finds it missing."""
+
+    __tablename__ = "tickets"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    """As citizens are told it; the last digit checks the others."""
+    key: Mapped[str | None] = mapped_column(unique=True)
+    """Of the node that opened it: asking twice opens one."""
+    call: Mapped[str] = mapped_column(index=True)
+    """Not a foreign key: a ticket may be there before its call is projected, and outlives what is kept of it."""
+    topic: Mapped[str]
+    details: Mapped[dict[str, Any]]
+    status: Mapped[TicketState]
+    note: Mapped[str]
+    opened_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class SurveyAnswer(Base):
+    """What a citizen thinks of one thing, from 1 (worst) to 5 (best)."""
+
+    __tablename__ = "survey_answers"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    answered_at: Mapped[datetime] = mapped_column(index=True)
+    survey: Mapped[str]
+    question: Mapped[str]
+    answer: Mapped[int]
 
 
 class Projection(Base):

@@ -79,7 +79,11 @@ from telefonista.store.database import (
 from telefonista.store.gathering import apply
 from telefonista.store.journal import FileJournal, segments
 from telefonista.store.mapping import table_of
-from telefonista.store.migrations.versions import r0001_first_tables, r0002_contacts_and_audit
+from telefonista.store.migrations.versions import (
+    r0001_first_tables,
+    r0002_contacts_and_audit,
+    r0003_tickets_and_surveys,
+)
 from telefonista.store.projection import (
     IN_ONE_COUNTRY,
     Projector,
@@ -328,7 +332,7 @@ class TestSchema:
     def test_schema_of_a_newer_version_is_refused_and_left_alone(self, migrated: Database) -> None:
         with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0002"):
+        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0003"):
             migrate(migrated.engine)
         assert schema_revision(migrated.engine) == "9999"
 
@@ -338,6 +342,7 @@ class TestSchema:
             connection.begin(),
             Operations.context(MigrationContext.configure(connection)),
         ):
+            r0003_tickets_and_surveys.downgrade()
             r0002_contacts_and_audit.downgrade()
             r0001_first_tables.downgrade()
         assert inspect(migrated.engine).get_table_names() == ["alembic_version"]
