@@ -1,5 +1,6 @@
 """Who gets which contact, when. The rest of the house uses the names below and no others."""
 
+from acd.core.callbacks import DO_NOT_CALL
 from acd.core.desk import Desk
 from acd.core.policy import (
     CallbackPolicy,
@@ -19,6 +20,7 @@ from acd.core.wait import MACHINE as WAIT_MACHINE
 from acd.service import AcdService
 
 __all__ = [
+    "DO_NOT_CALL",
     "VISIT_MACHINE",
     "WAIT_MACHINE",
     "AcdService",

@@ -15,7 +15,8 @@ from telefonista.kernel.events import ContactBooked, DestinationKind, Medium
 from telefonista.kernel.ids import CallId
 
 MayCall = Callable[[str, float], str | None]
-"""Whether a number may be called at a time (epoch seconds): why not, or None."""
+"""Whether a number may be called at a time (epoch seconds): why not, or None. DO_NOT_CALL is for good."""
+DO_NOT_CALL = "do_not_call"
 Canonical = Callable[[str], str]
 """A number as everybody writes it, so that one person is not called twice."""
 
@@ -72,7 +73,7 @@ def why_not(policy: QueuePolicy | None, *, number: str, at: float, bookings: Boo
         return "already"
     if not asked_in_time(policy, at=at):
         return "closed"
-    return "do_not_call" if may_call(number, at) else ""
+    return DO_NOT_CALL if may_call(number, at) == DO_NOT_CALL else ""
 
 
 def asked_in_time(policy: QueuePolicy, *, at: float) -> bool:

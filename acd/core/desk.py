@@ -22,7 +22,7 @@ from acd.core.admission import (
     refused_entry,
     with_flow,
 )
-from acd.core.callbacks import Bookings, Canonical, MayCall, Origin, may_be_called, terms, why_not
+from acd.core.callbacks import DO_NOT_CALL, Bookings, Canonical, MayCall, Origin, may_be_called, terms, why_not
 from acd.core.estimate import Pace
 from acd.core.matching import Choice, Contact, Matching
 from acd.core.policy import OverflowWhen, QueuePolicy
@@ -374,14 +374,14 @@ class Desk:
 
     def _put_off(self, visit: Visit, policy: QueuePolicy, *, now: float) -> ContactPostponed | VisitEnded | None:
         """Somebody who asked to be called back may not be called at any time, and perhaps not any more."""
-        if not may_be_called(policy, at=now):
-            until = now + terms(policy).retry_s
-            return ContactPostponed(
-                call=visit.call, visit=visit.visit, until=until, attempts=visit.attempts, why="closed"
-            )
-        if self._may_call(self._bookings[visit.call].number, now) is not None:
+        why = None if may_be_called(policy, at=now) else "closed"
+        why = why or self._may_call(self._bookings[visit.call].number, now)
+        if why is None:
+            return None
+        if why == DO_NOT_CALL:
             return _ends(visit, VisitOutcome.CANCELLED)
-        return None
+        until = now + terms(policy).retry_s
+        return ContactPostponed(call=visit.call, visit=visit.visit, until=until, attempts=visit.attempts, why=why)
 
     def _tell(self, now: float) -> WaitBegan | WaitAnnounced | None:
         for call in self._due:

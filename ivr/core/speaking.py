@@ -12,6 +12,10 @@ LAST_POSITION_SAID = 50
 """Beyond this place only "fifty or more" is said: an exact three-figure place helps nobody decide whether to wait."""
 
 
+SAID_MINUTES = (2, 3, 5, 10, 15, 20, 30)
+"""A wait is said in these steps: nobody knows it better."""
+
+
 class Form(Enum):
     """What a number goes with: it changes *uno* and the hundreds."""
 
@@ -65,6 +69,25 @@ def position_pieces(position: int) -> tuple[str, ...]:
     return (f"Usted es la persona número {number_words(position)} en la espera.",)
 
 
+def estimate_pieces(estimate_s: float) -> tuple[str, ...]:
+    """What tells a waiting citizen how long it will take, rounded up so that few wait for longer than they were told.
+    Raises ValueError below 0."""
+    if estimate_s < 0:
+        raise ValueError(f"nobody waits for {estimate_s} s")
+    if estimate_s < 60:
+        return ("El tiempo de espera es de menos de un minuto.",)
+    for minutes in SAID_MINUTES:
+        if estimate_s <= minutes * 60:
+            return (f"El tiempo de espera es de unos {number_words(minutes, form=Form.MASCULINE)} minutos.",)
+    return ("El tiempo de espera es de más de media hora.",)
+
+
+def choice_pieces(what: str, *, key: str) -> tuple[str, ...]:
+    """What tells a waiting citizen which key leads to what; `what` completes "Si prefiere …". Raises ValueError for a
+    key that no telephone has."""
+    return (f"Si prefiere {what}, presione {_sign_word(key)}.",)
+
+
 def digit_pieces(number: str) -> tuple[str, ...]:
     """A telephone number, or keys to press, one piece per sign; blanks, dots, hyphens and brackets are not said.
 
@@ -80,6 +103,12 @@ def digit_pieces(number: str) -> tuple[str, ...]:
 def every_position_piece() -> tuple[str, ...]:
     """All that position_pieces can return, to be synthesised before the first call."""
     return tuple(piece for position in range(1, LAST_POSITION_SAID + 2) for piece in position_pieces(position))
+
+
+def every_estimate_piece() -> tuple[str, ...]:
+    """All that estimate_pieces can return, to be synthesised before the first call."""
+    steps = (0, *(minutes * 60 for minutes in SAID_MINUTES), float("inf"))
+    return tuple(piece for step in steps for piece in estimate_pieces(step))
 
 
 def every_digit_piece() -> tuple[str, ...]:

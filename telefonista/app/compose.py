@@ -9,7 +9,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
 
-from acd import AcdService, Desk, QueuePolicy
+from acd import DO_NOT_CALL, AcdService, Desk, QueuePolicy
 from agents import AgentsService, Member
 from dialplans import (
     LISTENING,
@@ -39,13 +39,19 @@ from dialplans import (
 )
 from dialplans.service import write_contingency_program
 from ivr import Flow, IvrService
-from ivr.core.speaking import every_position_piece, position_pieces
+from ivr.core.speaking import (
+    choice_pieces,
+    estimate_pieces,
+    every_estimate_piece,
+    every_position_piece,
+    position_pieces,
+)
 from ivr.music import compose_music
 from ivr.prompts import EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
 from telefonista.app.clock import LoopClock
-from telefonista.app.config import Config, ConfigInvalid, read_config
+from telefonista.app.config import Config, ConfigInvalid, read_config, warnings
 from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
@@ -58,6 +64,7 @@ from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
 from telefonista.kernel.commands import Dial, KeepRecording, Prompt
 from telefonista.kernel.events import (
+    DestinationKind,
     EngineStarted,
     EngineStopped,
     Event,
@@ -80,7 +87,7 @@ from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
 from telefonista.store.number import e164
 from telefonista.store.projection import Projector, country_by_line
-from telefonista.store.queries import earlier_calls
+from telefonista.store.queries import earlier_calls, last_agents
 from telefonista.version import VERSION
 
 _log = structlog.get_logger("telefonista")
@@ -133,6 +140,32 @@ def way_out(config: Config, dial: Dial) -> Way:
 
 def position_prompts(position: int) -> tuple[Prompt, ...]:
     return tuple(Prompt(text=piece) for piece in position_pieces(position))
+
+
+def estimate_prompts(estimate_s: float) -> tuple[Prompt, ...]:
+    return tuple(Prompt(text=piece) for piece in estimate_pieces(estimate_s))
+
+
+_CHOICES = {DestinationKind.CALLBACK: "que le llamemos", DestinationKind.VOICEMAIL: "dejar un mensaje"}
+
+
+def choice_prompts(kind: DestinationKind, key: str) -> tuple[Prompt, ...]:
+    """What tells a waiting citizen of a callback, or of a message, and the key for it."""
+    return tuple(Prompt(text=piece) for piece in choice_pieces(_CHOICES[kind], key=key))
+
+
+def spoken_in_queues(policies: Iterable[QueuePolicy]) -> list[Prompt]:
+    """All that a citizen may hear in a queue, or instead of it."""
+    pieces = [*every_position_piece(), *every_estimate_piece()]
+    prompts = [Prompt(text=piece) for piece in pieces]
+    for policy in policies:
+        prompts += policy.messages
+        prompts += (Prompt(text=sentence) for sentence in policy.sentences)
+        if policy.callback is not None:
+            prompts += choice_prompts(DestinationKind.CALLBACK, policy.callback.key)
+        if policy.voicemail is not None:
+            prompts += choice_prompts(DestinationKind.VOICEMAIL, policy.voicemail.key)
+    return list(dict.fromkeys(prompts))
 
 
 def tools(*, report: Report, sipp: bool = False) -> Toolbox:
@@ -273,6 +306,9 @@ class Installation:
         self.projector.start()
         stack.callback(self.projector.stop)
         self.engine.listen(self.projector.offer)
+        await asyncio.to_thread(self._remember_who_served)
+        for warning in warnings(self.config):
+            self._report(f"warning: {warning}")
         self.engine.receive(EngineStarted(node=self.config.node, version=VERSION))
         stack.callback(self._note_stop)
 
@@ -295,12 +331,9 @@ class Installation:
         if not music.exists():
             self._report("composing the music on hold")
             compose_music(music)
-        pieces = (Prompt(text=piece) for piece in every_position_piece())
-        messages = (message for policy in self._policies(self.config) for message in policy.messages)
         spoken = (prompt for flow in flows for prompt in flow.prompts)
-        self._library.prepare(
-            [self._greeting, FIRST_TIME, WELCOME_BACK, *spoken, *messages, *pieces], report=self._report
-        )
+        in_queues = spoken_in_queues(self._policies(self.config))
+        self._library.prepare([self._greeting, FIRST_TIME, WELCOME_BACK, *spoken, *in_queues], report=self._report)
 
     @property
     def _greeting(self) -> Prompt:
@@ -308,7 +341,9 @@ class Installation:
 
     @staticmethod
     def _policies(config: Config) -> list[QueuePolicy]:
-        return [queue.policy(language=config.language) for queue in config.queues]
+        return [
+            queue.policy(language=config.language, service_level_s=config.service_level_s) for queue in config.queues
+        ]
 
     def _note_stop(self) -> None:
         if self.failure is None:
@@ -317,7 +352,18 @@ class Installation:
     def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
         desk_of: list[Desk] = []
         agents = AgentsService(members(self.config), granted=lambda queue: desk_of[0].policy(queue).granted)
-        desk_of.append(Desk(self._policies(self.config), roster=agents.roster, position_prompts=position_prompts))
+        desk_of.append(
+            Desk(
+                self._policies(self.config),
+                roster=agents.roster,
+                position_prompts=position_prompts,
+                estimate_prompts=estimate_prompts,
+                choice_prompts=choice_prompts,
+                may_call=self._may_call,
+                canonical=lambda number: e164(number, country=self.config.country) or number,
+                language=self.config.language,
+            )
+        )
         return Engine(
             calls=Calls(),
             agents=agents,
@@ -329,6 +375,29 @@ class Installation:
             keep_recording=lambda command: self._spawn(self._keep(command)),
             on_failure=self.fail,
         )
+
+    def _may_call(self, number: str, at: float) -> str | None:
+        """Until the list has been read nobody is dialled, and nobody is told that they are on it."""
+        if not self.do_not_call.known:
+            return "the list of whom nobody may call has not been read yet"
+        return DO_NOT_CALL if self.do_not_call.forbids(number) else None
+
+    def _remember_who_served(self) -> None:
+        """What the journal has forgotten of who talked with whom last, for queues that prefer that agent. Blocking; the
+        database may be away, for it is only a kindness."""
+        memory_s = max((policy.sticky_memory_s for policy in self._policies(self.config) if policy.sticky_s), default=0)
+        if not memory_s:
+            return
+        since = datetime.now(UTC) - timedelta(seconds=memory_s)
+        try:
+            with self.database.connect() as connection:
+                served = last_agents(connection, since=since)
+        except sqlalchemy.exc.SQLAlchemyError as problem:
+            _log.warning("who served whom last is not known", why=str(problem)[:200])
+            return
+        for row in served:
+            at = datetime.fromisoformat(row["at"]).timestamp()
+            self.engine.desk.remember(row["number"], AgentId(row["agent"]), at=at)
 
     def _start_fastagi(self, stack: contextlib.AsyncExitStack) -> None:
         """What dialplans may ask us. Twisted's reactor is asyncio's loop here; it was installed before this import."""
@@ -599,7 +668,9 @@ class Installation:
         await self._tell_asterisk(plan)
         await self.link.watch([AgentId(agent.id) for agent in self.config.agents])
         restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""
-        return f"reloaded: {len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents{restart}"
+        careful = "".join(f"; warning: {warning}" for warning in warnings(config))
+        counts = f"{len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents"
+        return f"reloaded: {counts}{restart}{careful}"
 
     async def tell_accounts(self) -> str:
         """Tell Asterisk the telephones' passwords as they are kept now; who registered with one that is no more must

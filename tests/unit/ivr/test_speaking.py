@@ -8,8 +8,11 @@ from ivr.core.speaking import (
     GREATEST_NUMBER,
     LAST_POSITION_SAID,
     Form,
+    choice_pieces,
     digit_pieces,
+    estimate_pieces,
     every_digit_piece,
+    every_estimate_piece,
     every_position_piece,
     number_words,
     position_pieces,
@@ -178,3 +181,36 @@ def test_sign_that_no_telephone_number_has_is_refused(number: str) -> None:
 @given(st.text(alphabet="0123456789+*# -().", max_size=20).filter(lambda number: number.strip(" -().") != ""))
 def test_no_number_needs_a_piece_that_was_not_prepared(number: str) -> None:
     assert set(digit_pieces(number)) <= set(every_digit_piece())
+
+
+@pytest.mark.parametrize(
+    ("estimate_s", "said"),
+    [
+        (0, "menos de un minuto"),
+        (59.9, "menos de un minuto"),
+        (60, "unos dos minutos"),
+        (121, "unos tres minutos"),
+        (300, "unos cinco minutos"),
+        (301, "unos diez minutos"),
+        (1800, "unos treinta minutos"),
+        (1801, "más de media hora"),
+    ],
+)
+def test_wait_is_rounded_up_to_what_people_say(estimate_s: float, said: str) -> None:
+    (piece,) = estimate_pieces(estimate_s)
+    assert piece == f"El tiempo de espera es de {said}."
+    assert piece in every_estimate_piece()
+
+
+def test_every_estimate_is_one_of_few_pieces() -> None:
+    assert len(every_estimate_piece()) == 9
+    assert {estimate_pieces(seconds)[0] for seconds in range(0, 4000, 7)} == set(every_estimate_piece())
+    with pytest.raises(ValueError, match="nobody waits"):
+        estimate_pieces(-1)
+
+
+def test_choice_is_said_with_its_key() -> None:
+    assert choice_pieces("que le llamemos", key="1") == ("Si prefiere que le llamemos, presione uno.",)
+    assert choice_pieces("dejar un mensaje", key="*") == ("Si prefiere dejar un mensaje, presione asterisco.",)
+    with pytest.raises(ValueError, match="is not a digit"):
+        choice_pieces("algo", key="A")
