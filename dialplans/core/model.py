@@ -8,6 +8,7 @@ exists can be rendered. In: facts from the configuration. Out: nothing but thems
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from dialplans.core import values
@@ -155,6 +156,16 @@ class Trunk:
             values.peer(self.dial, what=f"dial of route {self.route}")
 
 
+class Encryption(StrEnum):
+    """Whether a telephone's sound is encrypted (SRTP, its keys exchanged in SIP: SDES, RFC 4568)."""
+
+    NONE = "none"
+    PREFERRED = "preferred"
+    """Offered, and done without where the telephone cannot."""
+    REQUIRED = "required"
+    """No call otherwise; and we never send its key but over TLS."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentAccount:
     """An agent's softphone: what it registers as. `title` is shown on telephones."""
@@ -162,6 +173,7 @@ class AgentAccount:
     agent: str
     secret: str = field(repr=False)
     title: str = ""
+    encryption: Encryption = Encryption.NONE
 
     def __post_init__(self) -> None:
         values.word(self.agent, what="agent")
@@ -188,7 +200,8 @@ class CitizenAccount:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where Asterisk listens. `sip_address` and RTP face telephones; the manager interface is on loopback always."""
+    """Where Asterisk listens. `sip_address` and RTP face telephones; the manager interface is on loopback always.
+    `sip_tls` is 0 where SIP over TLS is not offered."""
 
     sip: int
     manager: int
@@ -196,15 +209,34 @@ class Ports:
     rtp_first: int
     rtp_last: int
     sip_address: str = "127.0.0.1"
+    sip_tls: int = 0
 
     def __post_init__(self) -> None:
         for what, value in (("SIP", self.sip), ("manager", self.manager), ("FastAGI", self.fastagi)):
             values.port(value, what=f"{what} port")
+        if self.sip_tls:
+            values.port(self.sip_tls, what="SIP over TLS port")
         values.port(self.rtp_first, what="first RTP port")
         values.port(self.rtp_last, what="last RTP port")
         if self.rtp_last - self.rtp_first < 3:
             raise PlanError(f"RTP ports {self.rtp_first} to {self.rtp_last}: two legs need two ports each")
         values.address(self.sip_address, what="SIP address")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The files (PEM) with which Asterisk proves to telephones who it is. `version` is another for each certificate, so
+    that Asterisk reads it again."""
+
+    certificate: str
+    key: str
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        if self.version:
+            values.word(self.version, what="version of the certificate")
+        values.path(self.certificate, what="certificate")
+        values.path(self.key, what="key of the certificate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +394,7 @@ class AsteriskPlan:
     longest_call_s: int = 7200
     qualify_s: int = 30
     contacts_per_agent: int = 1
+    tls: Tls | None = None
 
     def __post_init__(self) -> None:
         values.word(self.node, what="node")
@@ -371,6 +404,12 @@ class AsteriskPlan:
         self._check_unique([one.dialled for one in self.numbers], what="public number")
         accounts = [agent.agent for agent in self.agents] + [citizen.account for citizen in self.citizens]
         self._check_unique([*accounts, *(trunk.route for trunk in self.trunks)], what="account or route")
+        if self.ports.sip_tls and self.tls is None:
+            raise PlanError("SIP over TLS: there is no certificate")
+        if not self.ports.sip_tls:
+            for agent in self.agents:
+                if agent.encryption is not Encryption.NONE:
+                    raise PlanError(f"agent {agent.agent}: its keys travel in SIP, and SIP over TLS is not on")
         if not 1 <= self.claim_timeout_ms <= 60_000:
             raise PlanError(f"claim timeout: {self.claim_timeout_ms} ms is not between 1 and 60000 (Asterisk's limit)")
         if not 1 <= self.longest_call_s <= 86_400:

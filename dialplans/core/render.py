@@ -24,8 +24,10 @@ from dialplans.core.model import (
     CitizenAccount,
     Context,
     Dialplan,
+    Encryption,
     Expression,
     Step,
+    Tls,
     Trunk,
 )
 from dialplans.core.values import PlanError
@@ -280,12 +282,13 @@ def _pjsip(plan: AsteriskPlan) -> list[_Section]:
             ],
         ),
     ]
-    address = plan.ports.sip_address
-    bind = f"[{address}]:{plan.ports.sip}" if ":" in address else f"{address}:{plan.ports.sip}"
+    bind = _bound(plan, plan.ports.sip)
     sections += [
         (f"transport-{protocol}", [("type", "transport"), ("protocol", protocol), ("bind", bind)])
         for protocol in ("udp", "tcp")
     ]
+    if plan.ports.sip_tls and plan.tls is not None:
+        sections.append(_transport_tls(plan, plan.tls))
     for trunk in plan.trunks:
         sections += _trunk(trunk)
     for citizen in plan.citizens:
@@ -294,6 +297,37 @@ def _pjsip(plan: AsteriskPlan) -> list[_Section]:
         sections += _agent(agent, plan=plan)
     return sections
 
+
+def _bound(plan: AsteriskPlan, port: int) -> str:
+    address = plan.ports.sip_address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+_TLS_TRANSPORT = "transport-tls"
+
+
+def _transport_tls(plan: AsteriskPlan, tls: Tls) -> _Section:
+    return (
+        _TLS_TRANSPORT,
+        [
+            ("type", "transport"),
+            ("protocol", "tls"),
+            ("bind", _bound(plan, plan.ports.sip_tls)),
+            ("cert_file", tls.certificate),
+            ("priv_key_file", tls.key),
+            ("method", "tlsv1_2"),
+            # A comment to Asterisk, which reads the certificate again only when this file has changed.
+            ("; certificate", tls.version),
+        ],
+    )
+
+
+_ENCRYPTION: Mapping[Encryption, Sequence[_Setting]] = {
+    Encryption.NONE: (),
+    Encryption.PREFERRED: (("media_encryption", "sdes"), ("media_encryption_optimistic", "yes")),
+    # Its own transport: an INVITE with the key in it is never sent in clear, wherever the telephone registered from.
+    Encryption.REQUIRED: (("media_encryption", "sdes"), ("transport", _TLS_TRANSPORT)),
+}
 
 _MEDIA: tuple[_Setting, ...] = (
     ("disallow", "all"),
@@ -408,6 +442,7 @@ def _agent(agent: AgentAccount, *, plan: AsteriskPlan) -> list[_Section]:
                 ("callerid", f'"{agent.title or agent.agent}" <{agent.agent}>'),
                 *_MEDIA,
                 ("allow_transfer", "yes"),
+                *_ENCRYPTION[agent.encryption],
                 ("set_var", "TELEFONISTA_ROUTE=interno"),
                 # The transfer key asks the engine; without one it asks nobody, and the call stays as it is.
                 ("set_var", "PJSIP_TRANSFER_HANDLING()=ari-only"),

@@ -16,6 +16,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from dialplans import Encryption
 from telefonista.app import client
 from telefonista.app.config import CITIZEN_TELEPHONE, AgentConfig, Config, ConfigInvalid, read_config
 from telefonista.app.config_editing import CannotEdit, write_config
@@ -39,6 +40,7 @@ def add(
     name: Annotated[str, typer.Option(help="Shown to people.")] = "",
     skills: Annotated[str, typer.Option(help="With levels 0 to 10, such as impuestos=7,guarani=3.")] = "",
     languages: Annotated[str, typer.Option(help="Such as es,gn.")] = "",
+    encryption: Annotated[Encryption, typer.Option(help="Of the telephone's sound.")] = Encryption.NONE,
     home: HomeOption = HOME,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +50,7 @@ def add(
         before = _config_text(house)
         after = with_agent(
             before,
-            _agent(agent, name=name, queues=queues, skills=skills, languages=languages),
+            _agent(agent, name=name, queues=queues, skills=skills, languages=languages, encryption=encryption),
             file=str(house.config_file),
         )
         told = _reloaded(house, before=before, after=after)
@@ -141,7 +143,7 @@ def _end(not_told: str) -> None:
         raise SystemExit(1)
 
 
-def _agent(agent: str, *, name: str, queues: str, skills: str, languages: str) -> AgentConfig:
+def _agent(agent: str, *, name: str, queues: str, skills: str, languages: str, encryption: Encryption) -> AgentConfig:
     """Raises `ConfigInvalid`."""
     levels: dict[str, str] = {}
     for part in _parts(skills):
@@ -151,7 +153,14 @@ def _agent(agent: str, *, name: str, queues: str, skills: str, languages: str) -
         levels[skill.strip()] = level.strip()
     try:
         return AgentConfig.model_validate(
-            {"id": agent, "name": name, "queues": _parts(queues), "skills": levels, "languages": _parts(languages)}
+            {
+                "id": agent,
+                "name": name,
+                "queues": _parts(queues),
+                "skills": levels,
+                "languages": _parts(languages),
+                "encryption": encryption,
+            }
         )
     except ValidationError as invalid:
         problems = [
@@ -196,8 +205,9 @@ def _account(account: dict[str, str]) -> Iterator[RenderableType]:
 
 
 def _agents(agents: list[dict[str, Any]]) -> Iterator[RenderableType]:
-    table = Table("agent", "name", "queues", "skills", "languages", box=SIMPLE_HEAD)
+    table = Table("agent", "name", "queues", "skills", "languages", "encryption", box=SIMPLE_HEAD)
     for agent in agents:
         skills = ", ".join(f"{skill} {level}" for skill, level in agent["skills"].items())
-        table.add_row(agent["id"], agent["name"], ", ".join(agent["queues"]), skills, ", ".join(agent["languages"]))
+        languages = ", ".join(agent["languages"])
+        table.add_row(agent["id"], agent["name"], ", ".join(agent["queues"]), skills, languages, agent["encryption"])
     yield table

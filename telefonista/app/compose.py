@@ -50,13 +50,14 @@ from ivr.music import compose_music
 from ivr.prompts import EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
+from telefonista.app.certificates import Certificate
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, ConfigInvalid, read_config, warnings
 from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
 from telefonista.app.flows import read_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
-from telefonista.app.provisioning import LIST_REGISTRATIONS, contacts_of
+from telefonista.app.provisioning import LIST_REGISTRATIONS, certificate_of, contacts_of, tls_files
 from telefonista.app.speech import Ears, Recognisers
 from telefonista.app.speech_models import installed
 from telefonista.app.spool import read_spool
@@ -200,7 +201,9 @@ def asterisk_plan(
             rtp_first=ports.rtp_first,
             rtp_last=ports.rtp_last,
             sip_address=config.sip_address,
+            sip_tls=ports.sip_tls,
         ),
+        tls=tls_files(home, config) if ports.sip_tls else None,
         link=Link(
             uri=f"ws://127.0.0.1:{ports.link}/ari",
             username=LINK_USER,
@@ -213,7 +216,10 @@ def asterisk_plan(
         ),
         numbers=tuple(PublicNumber(number, line.name) for line in config.lines for number in line.numbers),
         trunks=tuple(Trunk(route.name, route.addresses, route.dial) for route in config.routes),
-        agents=tuple(AgentAccount(agent.id, secrets.telephones[agent.id], agent.name) for agent in config.agents),
+        agents=tuple(
+            AgentAccount(agent.id, secrets.telephones[agent.id], agent.name, agent.encryption)
+            for agent in config.agents
+        ),
         citizens=(CitizenAccount("ciudadano", secrets.telephones["ciudadano"]),),
         longest_call_s=config.longest_call_s,
     )
@@ -257,6 +263,8 @@ class Installation:
         self._workers: ProcessPoolExecutor
         self._ears: Ears
         self._toolbox: Toolbox
+        self.certificate: Certificate | None = None
+        """By which telephones know us; None where SIP over TLS is off."""
 
     async def run(self, *, ready: Callable[[], None]) -> None:
         """Start everything, call `ready` when calls are taken, and go on until `stop`."""
@@ -508,6 +516,7 @@ class Installation:
         self.engine.accepting = False
 
     async def _start_asterisk(self, stack: contextlib.AsyncExitStack, toolbox: Toolbox) -> None:
+        await self._look_after_certificate()
         plan = self._plan(toolbox)
         self._toolbox = toolbox
         outdated, changed = _written(plan)
@@ -540,6 +549,11 @@ class Installation:
             toolbox=toolbox,
             greeting=self._sound(self._greeting),
         )
+
+    async def _look_after_certificate(self) -> None:
+        """Raises `ConfigInvalid`, OSError."""
+        if self.ports.sip_tls:
+            self.certificate = await asyncio.to_thread(certificate_of, self.home, self.config)
 
     async def _until_ready(self) -> None:
         """The link is up. Raises `AsteriskFailed` when Asterisk does not dial us in time."""
@@ -651,7 +665,7 @@ class Installation:
     async def _reload(self) -> str:
         config = read_config(self.home.config_file)
         flows = read_flows(self.home, config)
-        fixed = {"node", "sip_address", "own_asterisk", "database", "speech"}
+        fixed = {"node", "sip_address", "sip_tls_port", "own_asterisk", "database", "speech"}
         needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
         kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
         before = self.config, self.secrets
@@ -660,9 +674,12 @@ class Installation:
             self.secrets = self.home.secrets(self.config)
             toolbox = await asyncio.to_thread(partial(tools, report=self._report))
             await asyncio.to_thread(self._prepare_sounds, flows.values())
+            await self._look_after_certificate()
             plan = self._plan(toolbox)
-        except (OSError, PlanError, SynthesisFailed, UnspeakablePrompt) as problem:
+        except (ConfigInvalid, OSError, PlanError, SynthesisFailed, UnspeakablePrompt) as problem:
             self.config, self.secrets = before
+            if isinstance(problem, ConfigInvalid):
+                raise
             raise ConfigInvalid(f"{self.home.config_file}: {problem}") from problem
         self.engine.configure(policies=self._policies(self.config), members=members(self.config), flows=flows)
         await self._tell_asterisk(plan)

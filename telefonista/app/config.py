@@ -29,6 +29,7 @@ from acd import (
     read_destination,
 )
 from acd.core.policy import CLOSED, EVERYBODY_BUSY, LONGEST_SENTENCE, loops
+from dialplans import Encryption
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.events import DestinationKind
 from telefonista.kernel.ids import FlowName, QueueName
@@ -39,6 +40,9 @@ from telefonista.notation.source import Row, Table, Tree, Word, read_source
 
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - named so that it can be recognised; nothing binds to it unless configured
 
+
+FIRST_FREE_PORT = 1024
+"""Those below are root's."""
 
 CITIZEN_TELEPHONE = "ciudadano"
 """The account of a telephone that plays the citizen, to try a line without a carrier."""
@@ -103,6 +107,16 @@ def _peer(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    try:
+        ipaddress.ip_address(_without_zone(value))
+    except ValueError:
+        if len(value) > 253 or re.fullmatch(rf"{label}(\.{label})*", value) is None:
+            raise ValueError("the name of a machine, such as central.example.org, or an address") from None
+    return value
+
+
 def _country(value: str) -> str:
     if value.upper() not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError("a country has two letters, such as UY, AR or CL (ISO 3166)")
@@ -148,6 +162,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 PeerAddress = Annotated[str, AfterValidator(_peer)]
 ShownNumber = Annotated[str, Field(pattern=r"^(\+?[0-9]{1,40})?$")]
+HostName = Annotated[str, AfterValidator(_host_name)]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
@@ -318,6 +333,18 @@ class AgentConfig(_Strict):
     """How well each thing is known, 0 (not at all) to 10."""
     languages: tuple[Language, ...] = ()
     """Those in which this agent attends; empty means the installation's own."""
+    encryption: Encryption = Encryption.NONE
+    """Of the telephone's sound."""
+
+
+class TlsConfig(_Strict):
+    """The certificate of SIP over TLS; without one, ours is made."""
+
+    certificate: str = ""
+    """A PEM file, the authorities between included; a path that does not begin with / lies in the home folder."""
+    key: str = ""
+    names: tuple[HostName, ...] = ()
+    """By which telephones reach us; for the certificate that is made."""
 
 
 class RouteConfig(_Strict):
@@ -354,6 +381,9 @@ class Config(_Strict):
     sip_address: Address = "127.0.0.1"
     """Where telephones and trunks reach us; 0.0.0.0 for every interface."""
     sip_port: int = Field(5060, ge=1024, le=65535)
+    sip_tls_port: int = Field(0, ge=0, le=65535)
+    """SIP over TLS; 0 is off."""
+    tls: TlsConfig = TlsConfig()
     http_port: int = Field(8088, ge=1, le=65535)
     own_asterisk: bool = True
     """Whether the engine starts and watches Asterisk itself."""
@@ -370,6 +400,10 @@ class Config(_Strict):
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
     routes: tuple[RouteConfig, ...] = (RouteConfig(name="ciudadanos", addresses=("127.0.0.1",)),)
+
+    def encryption_of(self, telephone: str) -> Encryption:
+        """Of an agent's telephone; nobody else's is encrypted."""
+        return next((agent.encryption for agent in self.agents if agent.id == telephone), Encryption.NONE)
 
 
 class ConfigInvalid(Exception):
@@ -431,6 +465,7 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
             if name in seen:
                 yield where, f"the {what} {shown(name)} stands here twice"
             seen.add(name)
+    yield from _disagreements_of_tls(config)
     queues = [queue.name for queue in config.queues]
     for n, one in enumerate(config.queues):
         yield from ((("queues", n, *where), text) for where, text in _disagreements_of(one, config=config))
@@ -441,6 +476,18 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         for m, queue in enumerate(agent.queues):
             if queue not in queues:
                 yield ("agents", n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
+
+
+def _disagreements_of_tls(config: Config) -> Iterator[tuple[_Where, str]]:
+    if 0 < config.sip_tls_port < FIRST_FREE_PORT:
+        yield ("sip_tls_port",), f"sip_tls_port: 0 for none, or {FIRST_FREE_PORT} to 65535"
+    if config.sip_tls_port in (config.sip_port, config.http_port):
+        yield ("sip_tls_port",), "sip_tls_port: taken by sip_port or http_port"
+    if bool(config.tls.certificate) != bool(config.tls.key):
+        yield ("tls",), "tls: a certificate and its key are given together, or neither"
+    for n, agent in enumerate(config.agents):
+        if agent.encryption is not Encryption.NONE and not config.sip_tls_port:
+            yield ("agents", n, "encryption"), "encryption of sound needs sip_tls_port: its keys travel in SIP"
 
 
 def _disagreements_of(queue: QueueConfig, *, config: Config) -> Iterator[tuple[_Where, str]]:

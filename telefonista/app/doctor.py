@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import ipaddress
 import os
 import platform
 import re
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_NOFILE, getrlimit
 from typing import Any
@@ -30,10 +31,11 @@ import msgspec
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from dialplans import AsteriskPlan, PlanError
+from dialplans import AsteriskPlan, Encryption, PlanError
 from dialplans.core.render import FILES_WITH_SECRETS
 from ivr.prompts import UnspeakablePath, speakable_folder
 from telefonista.app import client
+from telefonista.app.certificates import RENEW_DAYS, CertificateUnusable, given, read_certificate
 from telefonista.app.compose import asterisk_plan
 from telefonista.app.config import SAMPLE, Config, ConfigInvalid, parse_config, read_config
 from telefonista.app.flows import read_flows
@@ -234,7 +236,7 @@ def _home(patient: _Patient) -> Iterator[Finding]:
             )
         return
     yield from check_folder(home.folder, user_id=os.geteuid())
-    private = [home.secrets_file, home.run / "ports.json", home.database_file]
+    private = [home.secrets_file, home.run / "ports.json", home.database_file, *home.tls.glob("*.key")]
     private += [home.folder / "asterisk" / "etc" / name for name in sorted(FILES_WITH_SECRETS)]
     yield from check_private(private)
 
@@ -322,6 +324,47 @@ def _kept(patient: _Patient) -> Iterator[Finding]:
         yield _ill("configuration", str(unusable), f"correct {home.config_file}, or choose another home")
         return
     patient.asterisk = AsteriskProcess(box.asterisk, plan=patient.plan)
+
+
+def _certificate(patient: _Patient) -> Iterator[Finding]:
+    config = patient.config
+    if config is not None:
+        yield from check_certificate(config, home=patient.home, now=datetime.now(UTC))
+
+
+def check_certificate(config: Config, *, home: Home, now: datetime) -> list[Finding]:
+    """Whether SIP is encrypted, and by which certificate; one that is missing is made at the next start."""
+    name = "encryption"
+    if not config.sip_tls_port:
+        advice = "whoever is on the way hears and reads along: set sip_tls_port, or keep telephones in a VPN"
+        return [_well(name, "SIP over TLS is off", "" if _is_loopback(config.sip_address) else advice)]
+    encrypted = sum(agent.encryption is not Encryption.NONE for agent in config.agents)
+    sound = f"sound of {encrypted} of {len(config.agents)} agents encrypted"
+    try:
+        if config.tls.certificate:
+            found = given(home.folder / config.tls.certificate, key=home.folder / config.tls.key, now=now)
+            ends, file = found.ends, found.certificate
+        else:
+            file = home.tls / "server.pem"
+            if not file.exists():
+                return [_well(name, f"SIP over TLS; its certificate is made at the next start; {sound}")]
+            ends = read_certificate(file).not_valid_after_utc
+    except CertificateUnusable as problem:
+        mend = "put another in its place" if config.tls.certificate else f"remove {home.tls}: a new one is made"
+        return [_ill(name, str(problem), mend)]
+    said = f"SIP over TLS; {file} holds until {ends:%Y-%m-%d}; {sound}"
+    if ends > now + timedelta(days=RENEW_DAYS):
+        return [_well(name, said)]
+    mend = (
+        "put a new one in its place, then `telefonista reload`"
+        if config.tls.certificate
+        else "`telefonista reload` renews it"
+    )
+    return [_ill(name, said, mend)]
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback
 
 
 def _engine(patient: _Patient) -> Iterator[Finding]:
@@ -424,6 +467,10 @@ def _ports(patient: _Patient) -> Iterator[Finding]:
             "API", "127.0.0.1", kept.http if kept else config.http_port, "tcp", other.format("http_port", "http-port")
         ),
     ]
+    if config.sip_tls_port:
+        mend = "set sip_tls_port in config.yaml"
+        tls = (kept.sip_tls if kept else 0) or config.sip_tls_port
+        wanted.append(Port("SIP over TLS", config.sip_address, tls, "tcp", mend))
     if kept is not None:
         again = f"remove {patient.home.run / 'ports.json'}: the next start chooses others"
         inner = (("link", kept.link), ("AMI", kept.manager), ("FastAGI", kept.fastagi))
@@ -716,6 +763,7 @@ _CHECKS: tuple[tuple[str, _Check], ...] = (
     ("home", _home),
     ("configuration", _configuration),
     ("kept values", _kept),
+    ("encryption", _certificate),
     ("journal", _journal),
     ("database", _database),
     ("contingency records", _contingency),

@@ -45,6 +45,7 @@ class PortsInUse(msgspec.Struct, kw_only=True, frozen=True):
     fastagi: int
     rtp_first: int
     rtp_last: int
+    sip_tls: int = 0
 
 
 class PortsFixed(Exception):
@@ -97,6 +98,11 @@ class Home:
     def speech(self) -> Path:
         """The models by which citizens' speech is understood, a folder for each language."""
         return self.folder / "speech"
+
+    @property
+    def tls(self) -> Path:
+        """The certificate that we made, and the authority that telephones are given."""
+        return self.folder / "tls"
 
     @property
     def run(self) -> Path:
@@ -169,10 +175,14 @@ class Home:
         if kept is not None and self.asterisk_runs():
             if sip not in (None, kept.sip):
                 raise PortsFixed(f"Asterisk runs on SIP port {kept.sip} with calls to take up: leave out --sip-port")
-            ports = msgspec.structs.replace(kept, http=http or kept.http)
+            # A transport that is there stays where it is; one that is not is made by reading the file again.
+            sip_tls = kept.sip_tls or config.sip_tls_port
+            ports = msgspec.structs.replace(kept, http=http or kept.http, sip_tls=sip_tls)
         else:
             chosen = kept or _choose_ports()
-            ports = msgspec.structs.replace(chosen, sip=sip or config.sip_port, http=http or config.http_port)
+            ports = msgspec.structs.replace(
+                chosen, sip=sip or config.sip_port, http=http or config.http_port, sip_tls=config.sip_tls_port
+            )
         write_private(self._ports_file, msgspec.json.format(msgspec.json.encode(ports)))
         return ports
 

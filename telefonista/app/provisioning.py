@@ -5,12 +5,16 @@ and says exactly what was meant and nothing else, or `ConfigInvalid` or `CannotE
 Must never import the engine.
 """
 
+import hashlib
 import json
 import re
 import socket
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 
+from dialplans import Encryption, Tls
+from telefonista.app.certificates import Certificate, CertificateUnusable, given, made
 from telefonista.app.config import EVERY_INTERFACE, AgentConfig, Config, ConfigInvalid, parse_config
 from telefonista.app.config_editing import CannotEdit, append_item, remove_item
 from telefonista.app.home import Home
@@ -28,10 +32,13 @@ class Account:
     password: str = field(repr=False)
     server: str
     transport: str
+    sound: str = ""
+    authority: str = ""
+    fingerprint: str = ""
 
     def plain(self) -> dict[str, str]:
-        """As it is shown, in this order."""
-        return {"user": self.user, "password": self.password, "server": self.server, "transport": self.transport}
+        """As it is shown, in this order; what does not concern this telephone is left out."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 class NoSuchAgent(Exception):
@@ -40,14 +47,55 @@ class NoSuchAgent(Exception):
 
 def account_of(home: Home, config: Config, telephone: str) -> Account:
     """What to type into the softphone of an agent, or of the citizen on trial. Raises `ConfigInvalid`, OSError."""
-    port = home.sip_port(config)
-    address = socket.gethostname() if config.sip_address == EVERY_INTERFACE else config.sip_address
+    encryption = config.encryption_of(telephone)
+    password = home.secrets(config).telephones[telephone]
+    if encryption is Encryption.NONE:
+        return Account(telephone, password, _server(config, home.sip_port(config)), "UDP or TCP")
+    certificate = certificate_of(home, config)
     return Account(
         user=telephone,
-        password=home.secrets(config).telephones[telephone],
-        server=f"[{address}]:{port}" if ":" in address else f"{address}:{port}",
-        transport="UDP or TCP",
+        password=password,
+        server=_server(config, config.sip_tls_port, name=certificate.names[0] if certificate.names else ""),
+        transport="TLS",
+        sound=f"SRTP with SDES, {encryption}",
+        authority="" if certificate.authority is None else str(certificate.authority),
+        fingerprint=certificate.fingerprint,
     )
+
+
+def certificate_of(home: Home, config: Config) -> Certificate:
+    """By which telephones know this installation: its own, looked over, or ours, made where it has to be. Raises
+    `ConfigInvalid`, OSError."""
+    now = datetime.now(UTC)
+    try:
+        if config.tls.certificate:
+            return given(home.folder / config.tls.certificate, key=home.folder / config.tls.key, now=now)
+        return made(home.tls, names=_names(config), now=now)
+    except CertificateUnusable as problem:
+        raise ConfigInvalid(f"{home.config_file}: tls: {problem}") from problem
+
+
+def tls_files(home: Home, config: Config) -> Tls:
+    """Where Asterisk finds certificate and key. Raises `PlanError` for a path that it would not take."""
+    own = config.tls.certificate
+    certificate = home.folder / own if own else home.tls / "server.pem"
+    key = home.folder / config.tls.key if own else home.tls / "server.key"
+    try:
+        version = hashlib.sha256(certificate.read_bytes()).hexdigest()[:16]
+    except OSError:
+        version = ""
+    return Tls(str(certificate), str(key), version)
+
+
+def _names(config: Config) -> list[str]:
+    """Those that somebody may type, the best one first."""
+    reached = socket.gethostname() if config.sip_address == EVERY_INTERFACE else config.sip_address
+    return list(dict.fromkeys((*config.tls.names, reached)))
+
+
+def _server(config: Config, port: int, *, name: str = "") -> str:
+    address = name or _names(config)[0]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def with_agent(text: str, agent: AgentConfig, *, file: str) -> str:
@@ -95,6 +143,8 @@ def _written(agent: AgentConfig) -> str:
         parts.append(f"skills: {{{', '.join(f'{skill}: {level}' for skill, level in agent.skills.items())}}}")
     if agent.languages:
         parts.append(f"languages: [{', '.join(agent.languages)}]")
+    if agent.encryption is not Encryption.NONE:
+        parts.append(f"encryption: {agent.encryption}")
     return f"{{{', '.join(parts)}}}"
 
 

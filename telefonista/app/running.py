@@ -253,6 +253,13 @@ def _print_welcome(console: Console, installation: Installation) -> None:
     accounts.add_row("a citizen, to try", "ciudadano", telephones["ciudadano"], address)
     for agent in installation.config.agents:
         accounts.add_row(f"agent {agent.name or agent.id}", agent.id, telephones[agent.id], address)
+    plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     console.print(numbers)
     console.print(accounts)
+    certificate = installation.certificate
+    if certificate is not None:
+        console.print(f"SIP over TLS on port {installation.ports.sip_tls}, as {', '.join(certificate.names)}", **plain)
+        if certificate.authority is not None:
+            console.print(f"telephones must trust {certificate.authority}", **plain)
+        console.print(f"SHA-256 {certificate.fingerprint}", **plain)
     console.print("Ctrl-C stops everything.", highlight=False)

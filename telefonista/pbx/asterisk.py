@@ -246,6 +246,11 @@ def check_ports(plan: AsteriskPlan) -> None:
         ("SIP", plan.ports.sip_address, plan.ports.sip, socket.SOCK_DGRAM),
         ("SIP", plan.ports.sip_address, plan.ports.sip, socket.SOCK_STREAM),
         ("AMI", "127.0.0.1", plan.ports.manager, socket.SOCK_STREAM),
+        *(
+            [("SIP over TLS", plan.ports.sip_address, plan.ports.sip_tls, socket.SOCK_STREAM)]
+            if plan.ports.sip_tls
+            else []
+        ),
     )
     for purpose, address, port, kind in wanted:
         refusal = _refusal(address, port=port, kind=kind)

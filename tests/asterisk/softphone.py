@@ -238,7 +238,7 @@ class Softphone:
 
     async def call(self, number: str) -> int:
         """Dial; the last answer to the INVITE."""
-        description = await self._describe()
+        description = await self._describe(profile="RTP/SAVP" if self.encrypts else "RTP/AVP")
         uri = f"sip:{number}@127.0.0.1:{self._sip_port}"
         more = f"Contact: <{self._contact}>\r\nContent-Type: application/sdp\r\n"
         answer = await self._ask("INVITE", uri, to=f"<sip:{number}@127.0.0.1>", more=more, body=description)
@@ -255,15 +255,15 @@ class Softphone:
         transport = "" if self._transport == "udp" else f";transport={self._transport}"
         return f"sip:{self.account}@127.0.0.1:{self._port}{transport}"
 
-    async def _describe(self) -> str:
+    async def _describe(self, *, profile: str) -> str:
         """A session description of ours, and the sound that it promises."""
         sound = Sound(self._tone_hz)
         await asyncio.get_running_loop().create_datagram_endpoint(lambda: sound, local_addr=("127.0.0.1", 0))
-        profile, crypto = "RTP/AVP", ""
+        crypto = ""
         if self.encrypts:
             master = secrets.token_bytes(16 + _SALT_BYTES)
             sound.mine = Srtp(master)
-            profile, crypto = "RTP/SAVP", f"a=crypto:1 {SUITE} inline:{base64.b64encode(master).decode()}\r\n"
+            crypto = f"a=crypto:1 {SUITE} inline:{base64.b64encode(master).decode()}\r\n"
         self.sound = sound
         return (
             f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -365,10 +365,11 @@ class Softphone:
     async def _answer(self, invitation: Message) -> None:
         self.offers.append(invitation.body)
         self._reply(invitation, "180 Ringing")
-        if self.encrypts and "RTP/SAVP" not in invitation.body:
+        if self.encrypts and "a=crypto:" not in invitation.body:
             self._reply(invitation, "488 Not Acceptable Here")
             return
-        description = await self._describe()
+        # An offer that may also be answered in clear has the profile of clear sound.
+        description = await self._describe(profile="RTP/SAVP" if "RTP/SAVP" in invitation.body else "RTP/AVP")
         self._listen(invitation.body)
         caller = re.search(r"<([^>]+)>", invitation.headers["contact"])
         assert caller is not None

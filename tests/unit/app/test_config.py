@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from acd import Drain, Overflow, OverflowWhen, Relaxation, Strategy, read_destination
-from dialplans import AgentAccount, CitizenAccount, PublicNumber, Trunk
+from dialplans import AgentAccount, CitizenAccount, Encryption, PublicNumber, Trunk
 from dialplans.core import values
 from telefonista.app.compose import members
 from telefonista.app.config import (
@@ -396,3 +396,39 @@ def test_circle_that_a_citizen_can_only_go_by_key_is_nobodys_mistake() -> None:
 def test_queue_without_agents_is_accepted_with_a_warning() -> None:
     text = LEAST.replace("  - name: general", "  - name: general\n  - name: nueva")
     assert warnings(parse_config(text, file="c.yaml")) == ['the queue "nueva" has no agents']
+
+
+TLS = "sip_tls_port: 5061"
+
+
+def test_encryption_of_sound_is_set_by_agent_and_tls_by_port() -> None:
+    text = with_line(f"{TLS}\ntls: {{names: [central.example.org, 192.0.2.7]}}")
+    config = parse_config(text.replace("queues: [general]}", "queues: [general], encryption: required}"), file="c.yaml")
+    assert (config.sip_tls_port, config.agents[0].encryption) == (5061, Encryption.REQUIRED)
+    assert config.tls.names == ("central.example.org", "192.0.2.7")
+    assert parse_config(LEAST, file="c.yaml").agents[0].encryption is Encryption.NONE
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (with_line("sip_tls_port: 443"), "c.yaml:7: sip_tls_port: 0 for none, or 1024 to 65535"),
+        (with_line("sip_tls_port: 5060"), "c.yaml:7: sip_tls_port: taken by sip_port or http_port"),
+        (with_line("sip_tls_port: 8088"), "c.yaml:7: sip_tls_port: taken by sip_port or http_port"),
+        (with_line("sip_tls_port: 65536"), "c.yaml:7: sip_tls_port: "),
+        (with_line("tls: {certificate: a.pem}"), "c.yaml:7: tls: a certificate and its key are given together"),
+        (with_line("tls: {key: a.pem}"), "c.yaml:7: tls: a certificate and its key are given together"),
+        (with_line('tls: {names: ["*.example.org"]}'), "c.yaml:7: tls.names.0: the name of a machine"),
+        (with_line('tls: {names: ["a b"]}'), "c.yaml:7: tls.names.0: the name of a machine"),
+        (
+            LEAST.replace("queues: [general]}", "queues: [general], encryption: preferred}"),
+            "c.yaml:6: encryption of sound needs sip_tls_port",
+        ),
+        (
+            with_line(TLS).replace("queues: [general]}", "queues: [general], encryption: always}"),
+            "c.yaml:6: agents.0.encryption: ",
+        ),
+    ],
+)
+def test_encryption_that_could_not_work_is_refused_at_its_line(text: str, problem: str) -> None:
+    assert refused(text)[0].startswith(problem), refused(text)

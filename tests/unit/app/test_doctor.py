@@ -11,6 +11,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import msgspec
 import pytest
 
 from telefonista.app import doctor
-from telefonista.app.config import parse_config
+from telefonista.app.certificates import SERVER_DAYS, made
+from telefonista.app.config import SAMPLE, Config, parse_config
 from telefonista.app.doctor import (
     Finding,
     Port,
+    check_certificate,
     check_clock,
     check_database,
     check_folder,
@@ -433,3 +436,61 @@ def test_running_engine_is_asked_how_it_is() -> None:
     assert "12 entries" in ill([status(projection={"lag": 12, "problem": "server away"})]).said
     assert status(draining=True).good
     assert "accept" in status(draining=True).mend
+
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def with_tls(more: str = "", *, encryption: str = "none") -> Config:
+    agents = SAMPLE.replace('{id: "101",', f'{{id: "101", encryption: {encryption},')
+    return parse_config(f"{agents}\nsip_tls_port: 5061\n{more}\n", file="c")
+
+
+def test_sip_in_clear_is_no_fault_on_loopback_and_a_warning_on_a_network(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    here = parse_config(SAMPLE, file="c")
+    (finding,) = check_certificate(here, home=home, now=NOW)
+    assert (finding.good, finding.mend) == (True, "")
+    network = parse_config(f"{SAMPLE}\nsip_address: 0.0.0.0\n", file="c")
+    (finding,) = check_certificate(network, home=home, now=NOW)
+    assert finding.good
+    assert "sip_tls_port" in finding.mend
+
+
+def test_certificate_that_is_made_is_looked_after(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    config = with_tls(encryption="required")
+    (before,) = check_certificate(config, home=home, now=NOW)
+    assert before.good
+    assert "made at the next start; sound of 1 of 3 agents encrypted" in before.said
+    made(home.tls, names=["central"], now=NOW)
+    assert check_certificate(config, home=home, now=NOW)[0].good
+    (late,) = check_certificate(config, home=home, now=NOW + timedelta(days=SERVER_DAYS - 10))
+    assert (late.good, late.mend) == (False, "`telefonista reload` renews it")
+    (home.tls / "server.pem").write_text("damaged")
+    (damaged,) = check_certificate(config, home=home, now=NOW)
+    assert not damaged.good
+    assert f"remove {home.tls}" in damaged.mend
+
+
+def test_certificate_of_the_organisation_is_looked_over(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    made(tmp_path / "own", names=["central"], now=NOW)
+    config = with_tls("tls: {certificate: own/server.pem, key: own/server.key}")
+    assert check_certificate(config, home=home, now=NOW)[0].good
+    (late,) = check_certificate(config, home=home, now=NOW + timedelta(days=SERVER_DAYS - 10))
+    assert (late.good, late.mend) == (False, "put a new one in its place, then `telefonista reload`")
+    (tmp_path / "own" / "server.key").unlink()
+    (gone,) = check_certificate(config, home=home, now=NOW)
+    assert (gone.good, gone.mend) == (False, "put another in its place")
+
+
+async def test_port_of_sip_over_tls_is_among_those_that_are_looked_at(healthy: Home, examined: Examine) -> None:
+    (taken,) = free_tcp_ports(1)
+    text = healthy.config_file.read_text(encoding="utf-8")
+    healthy.config_file.write_text(f"{text}\nsip_tls_port: {taken}\n", encoding="utf-8")
+    with closing(socket.socket()) as holder:
+        holder.bind(("127.0.0.1", taken))
+        holder.listen()
+        found = await examined(healthy)
+    assert any("SIP over TLS" in finding.said and str(taken) in finding.said for finding in found["ports"])

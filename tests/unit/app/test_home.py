@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, Config, ConfigInvalid, parse_config
+from telefonista.app.config import CITIZEN_TELEPHONE, SAMPLE, AgentConfig, Config, ConfigInvalid, parse_config
 from telefonista.app.home import (
     RTP_PORTS,
     Home,
@@ -28,8 +28,7 @@ def mode(path: Path) -> int:
 
 
 def with_agents(*ids: str) -> Config:
-    agents = [{"id": name, "queues": ["general"]} for name in ids]
-    return Config.model_validate({**CONFIG.model_dump(), "agents": agents})
+    return CONFIG.model_copy(update={"agents": tuple(AgentConfig(id=name, queues=("general",)) for name in ids)})
 
 
 def test_first_run_makes_folders_for_its_owner_and_a_sample_to_begin_with(home: Home) -> None:
@@ -246,3 +245,24 @@ def test_port_of_the_last_run_is_the_one_to_type_in(home: Home) -> None:
     assert home.sip_port(CONFIG) == 5060
     home.ports(CONFIG, sip=15060, http=None)
     assert home.sip_port(CONFIG) == 15060
+
+
+def test_port_of_sip_over_tls_stays_while_asterisk_runs_and_may_be_added(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_tls, moved = (CONFIG.model_copy(update={"sip_tls_port": port}) for port in (5061, 5071))
+    assert home.ports(CONFIG, sip=None, http=None).sip_tls == 0
+    monkeypatch.setattr(Home, "asterisk_runs", lambda home: True)
+    assert home.ports(with_tls, sip=None, http=None).sip_tls == 5061
+    assert home.ports(moved, sip=None, http=None).sip_tls == 5061
+    monkeypatch.setattr(Home, "asterisk_runs", lambda home: False)
+    assert home.ports(moved, sip=None, http=None).sip_tls == 5071
+
+
+def test_ports_of_a_release_that_had_no_tls_are_read(home: Home) -> None:
+    home.ports(CONFIG, sip=None, http=None)
+    path = home.run / "ports.json"
+    kept = msgspec.json.decode(path.read_bytes())
+    del kept["sip_tls"]
+    path.write_bytes(msgspec.json.encode(kept))
+    assert home.ports(CONFIG, sip=None, http=None).link == kept["link"]

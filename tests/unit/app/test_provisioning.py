@@ -1,11 +1,15 @@
 """Who is added to config.yaml or taken out of it, and whose registrations are whose."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from telefonista.app.config import SAMPLE, AgentConfig, ConfigInvalid, parse_config
+from dialplans import Encryption
+from telefonista.app.certificates import made
+from telefonista.app.config import SAMPLE, AgentConfig, Config, ConfigInvalid, parse_config
 from telefonista.app.config_editing import CannotEdit
 from telefonista.app.home import Home
-from telefonista.app.provisioning import NoSuchAgent, account_of, contacts_of, with_agent, without_agent
+from telefonista.app.provisioning import NoSuchAgent, account_of, contacts_of, tls_files, with_agent, without_agent
 
 SOL = AgentConfig(
     id="104", name="Sol O'Higgins", queues=("general", "tramites"), skills={"guarani": 3, "impuestos": 7},
@@ -92,3 +96,42 @@ def test_server_of_every_interface_is_called_by_the_name_of_the_machine(
     monkeypatch.setattr("socket.gethostname", lambda: "central")
     config = parse_config(SAMPLE.replace("country: UY", "country: UY\nsip_address: 0.0.0.0"), file="c")
     assert account_of(home, config, "101").server == "central:5060"
+
+
+def encrypted(more: str = "") -> Config:
+    text = SAMPLE.replace('{id: "101",', '{id: "101", encryption: required,')
+    return parse_config(f"{text}\nsip_tls_port: 5061\n{more}\n", file="c")
+
+
+def test_account_of_an_encrypted_telephone_names_the_authority_and_its_fingerprint(home: Home) -> None:
+    account = account_of(home, encrypted("tls: {names: [central.example.org]}"), "101")
+    assert (account.server, account.transport) == ("central.example.org:5061", "TLS")
+    assert account.sound == "SRTP with SDES, required"
+    assert account.authority == str(home.tls / "authority.pem")
+    assert len(account.fingerprint) == 95
+    assert account_of(home, encrypted(), "102").transport == "UDP or TCP"
+
+
+def test_certificate_of_the_organisation_needs_no_authority_of_ours(home: Home) -> None:
+    made(home.folder / "own", names=["central"], now=datetime.now(UTC))
+    config = encrypted("tls: {certificate: own/server.pem, key: own/server.key}")
+    files = tls_files(home, config)
+    assert (files.certificate, files.key) == (str(home.folder / "own/server.pem"), str(home.folder / "own/server.key"))
+    assert tls_files(home, config) == files
+    made(home.folder / "own", names=["other"], now=datetime.now(UTC))
+    assert tls_files(home, config).version != files.version
+    made(home.folder / "own", names=["central"], now=datetime.now(UTC))
+    account = account_of(home, config, "101")
+    assert (account.server, account.authority) == ("central:5061", "")
+    assert not home.tls.exists()
+    (home.folder / "own/server.key").write_text("damaged")
+    with pytest.raises(ConfigInvalid, match=r"tls: .*server\.key holds no private key"):
+        account_of(home, config, "101")
+
+
+def test_encryption_is_written_with_the_agent(home: Home) -> None:
+    text = f"{SAMPLE}\nsip_tls_port: 5061\n"
+    agent = AgentConfig(id="104", queues=("general",), encryption=Encryption.PREFERRED)
+    assert '{id: "104", queues: [general], encryption: preferred}' in with_agent(text, agent, file="c.yaml")
+    with pytest.raises(ConfigInvalid, match="needs sip_tls_port"):
+        with_agent(SAMPLE, agent, file="c.yaml")

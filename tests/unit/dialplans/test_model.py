@@ -10,12 +10,14 @@ from dialplans import (
     AsteriskPlan,
     CitizenAccount,
     Contingency,
+    Encryption,
     Folders,
     Link,
     Manager,
     PlanError,
     Ports,
     PublicNumber,
+    Tls,
     Trunk,
 )
 from dialplans.core.model import Context, Dialplan, Expression, joined
@@ -132,3 +134,27 @@ def test_a_dialplan_finds_its_contexts_by_name() -> None:
     dialplan = Dialplan((Context("citizens", ()),))
     assert dialplan.context("citizens") is dialplan.contexts[0]
     assert dialplan.context("nobody") is None
+
+
+def test_encryption_needs_sip_over_tls_and_that_a_certificate(plan: AsteriskPlan) -> None:
+    agents = (replace(plan.agents[0], encryption=Encryption.PREFERRED),)
+    with pytest.raises(PlanError, match="agent 101: its keys travel in SIP"):
+        replace(plan, agents=agents)
+    ports = replace(plan.ports, sip_tls=5061)
+    with pytest.raises(PlanError, match="no certificate"):
+        replace(plan, ports=ports)
+    tls = Tls("/srv/server.pem", "/srv/server.key")
+    assert replace(plan, ports=ports, tls=tls, agents=agents).tls == tls
+
+
+@pytest.mark.parametrize("path", ["server.pem", "/srv/my files/server.pem", "/srv/a;b.pem", ""])
+def test_certificate_must_have_a_path_that_asterisk_takes(path: str) -> None:
+    with pytest.raises(PlanError):
+        Tls(path, "/srv/server.key")
+    with pytest.raises(PlanError):
+        Tls("/srv/server.pem", path)
+
+
+def test_port_of_sip_over_tls_is_one_that_an_ordinary_user_may_open(plan: AsteriskPlan) -> None:
+    with pytest.raises(PlanError, match="SIP over TLS port"):
+        replace(plan.ports, sip_tls=443)

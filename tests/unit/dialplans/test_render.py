@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 from asterisk.config import Config
 
-from dialplans import AsteriskPlan, CitizenAccount, PlanError, Trunk, lint, render_plan
+from dialplans import AsteriskPlan, CitizenAccount, Encryption, PlanError, Tls, Trunk, lint, render_plan
 from dialplans.core.contexts import build_dialplan
 from dialplans.core.model import (
     Context,
@@ -26,6 +26,7 @@ from dialplans.core.render import (
     FILES_WITH_SECRETS,
     entity_id,
     fill_template,
+    passwords_in,
     render_dialplan,
     render_sections,
     render_step,
@@ -282,3 +283,43 @@ def test_a_test_citizens_number_is_the_plans_and_its_route_its_own(read: Read, p
     assert endpoint["callerid"] == "<099111222>"
     assert endpoint["set_var"] == "TELEFONISTA_ROUTE=ensayo"
     assert values_of(read("pjsip.conf", of=other), "antel", kind="endpoint")["set_var"] == "TELEFONISTA_ROUTE=antel"
+
+
+TLS = Tls("/srv/telefonista/tls/server.pem", "/srv/telefonista/tls/server.key")
+
+
+def encrypted(plan: AsteriskPlan, encryption: Encryption) -> AsteriskPlan:
+    agents = (replace(plan.agents[0], encryption=encryption), *plan.agents[1:])
+    return replace(plan, ports=replace(plan.ports, sip_tls=5061), tls=TLS, agents=agents)
+
+
+def test_sip_over_tls_has_a_transport_of_its_own_where_it_is_on(read: Read, plan: AsteriskPlan) -> None:
+    transport = values_of(read("pjsip.conf", of=encrypted(plan, Encryption.NONE)), "transport-tls")
+    assert (transport["protocol"], transport["bind"], transport["method"]) == ("tls", "127.0.0.1:5061", "tlsv1_2")
+    assert (transport["cert_file"], transport["priv_key_file"]) == (TLS.certificate, TLS.key)
+    assert "transport-tls" not in [name for name, _ in read("pjsip.conf")]
+    assert "transport-tls" not in [name for name, _ in read("pjsip.conf", of=replace(plan, tls=TLS))]
+
+
+@pytest.mark.parametrize(
+    ("encryption", "expected"),
+    [
+        (Encryption.NONE, {}),
+        (Encryption.PREFERRED, {"media_encryption": "sdes", "media_encryption_optimistic": "yes"}),
+        (Encryption.REQUIRED, {"media_encryption": "sdes", "transport": "transport-tls"}),
+    ],
+)
+def test_sound_is_encrypted_as_the_agents_record_says(
+    read: Read, plan: AsteriskPlan, encryption: Encryption, expected: dict[str, str]
+) -> None:
+    sections = read("pjsip.conf", of=encrypted(plan, encryption))
+    endpoint, other = (values_of(sections, agent, kind="endpoint") for agent in ("101", "102"))
+    keys = ("media_encryption", "media_encryption_optimistic", "transport")
+    assert {key: endpoint[key] for key in keys if key in endpoint} == expected
+    assert not set(keys) & set(other)
+
+
+def test_passwords_can_be_read_out_of_what_was_rendered(plan: AsteriskPlan, secrets: dict[str, str]) -> None:
+    told = passwords_in(render_plan(encrypted(plan, Encryption.REQUIRED))["pjsip.conf"])
+    assert told == {"101": secrets["a101"], "102": secrets["a102"], "ciudadano": secrets["citizen"]}
+    assert passwords_in("") == {}
