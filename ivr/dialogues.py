@@ -27,10 +27,11 @@ _WORDS: Mapping[str, Callable[[Rehearsal], str]] = {
     "callback granted": partial(Rehearsal.settles_callback, granted=True),
     "callback refused": partial(Rehearsal.settles_callback, granted=False),
     "leaves a message": Rehearsal.leaves_message,
+    "speech fails": Rehearsal.is_not_heard,
 }
 """What others do, and what is wrong with that there; empty when nothing is."""
 _DEEDS = ("waits", "hangs up", *_WORDS)
-_KEYS = ("hears", "presses", "knows", "answers", "ends")
+_KEYS = ("hears", "presses", "says", "knows", "answers", "ends")
 _ENDS = (GOODBYE, HUNG_UP, BACK_TO_QUEUE)
 _ENDS_ELSEWHERE = ("queue ", "number ", "flow ")
 
@@ -108,6 +109,8 @@ class _Actor:
             return f"it is over already: {call.ended}"
         if step.does == "answers":
             return call.is_answered(step.answer)
+        if step.does == "says":
+            return self.says(step.text)
         if step.does in _WORDS:
             if step.does == "leaves a message":
                 self.listens_to_the_end()
@@ -122,6 +125,17 @@ class _Actor:
         else:
             call.hangs_up()
         return ""
+
+    def says(self, words: str) -> str:
+        """While it speaks; what it makes nothing of is said to it again when it has finished, as people do."""
+        listening = self.rehearsal.listening
+        self.forget()
+        wrong = self.rehearsal.says(words)
+        if not wrong and self.rehearsal.listening == listening:
+            self.listens_to_the_end()
+            self.forget()
+            wrong = self.rehearsal.says(words)
+        return wrong
 
     def hears(self, words: str) -> str:
         for _ in range(MOST_SOUNDS):

@@ -21,6 +21,7 @@ from ivr.core.flow import (
     Inquiry,
     Invoke,
     Language,
+    Listen,
     Lookup,
     Menu,
     Node,
@@ -54,6 +55,7 @@ _PASSES = 12
 _KINDS: Mapping[type[Node], tuple[str, str]] = {
     Say: ("say", "#5b6b7b"),
     Menu: ("menu", "#1f5fa8"),
+    Listen: ("listen", "#1f5fa8"),
     Ask: ("ask", "#0f766e"),
     Set: ("set", "#7c6f1d"),
     Branch: ("branch", "#b45309"),
@@ -140,8 +142,10 @@ def draw(flow: Flow) -> str:
 def _exits(node: Node) -> Iterator[tuple[str, NodeName]]:
     """By the words of the flow's file."""
     if isinstance(node, Menu):
+        said = next(iter(node.phrases.values()), {}) if isinstance(node, Listen) else {}
         for key, to in node.options.items():
-            yield (f"{key} · on_failure" if to == node.on_failure else key), to
+            way = f"{key} «{said[key][0]}»" if said.get(key) else key
+            yield (f"{way} · on_failure" if to == node.on_failure else way), to
         if node.on_failure not in node.options.values():
             yield "on_failure", node.on_failure
     elif isinstance(node, Ask):

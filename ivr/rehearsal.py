@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from ivr.core.flow import Callback, Flow, Voicemail
+from ivr.core.hearing import Word, normal, read
 from ivr.core.lookups import Nonsense, taken
 from ivr.core.moves import FINISHED, Session, State
 from ivr.service import IvrService
@@ -30,6 +31,8 @@ from telefonista.kernel.events import (
     MessageRecorded,
     PlaybackEnded,
     ReturnedToQueue,
+    SpeechFailed,
+    SpeechHeard,
     TicketOpened,
     TicketStatus,
     TimerFired,
@@ -62,7 +65,8 @@ class Rehearsal:
         self.ended = ""
         """`queue NAME`, `number N`, `flow NAME`, `back to queue`, `goodbye` or `hung up`; empty until then."""
         self._recorded: RecordMessage | None = None
-        self._service = IvrService({_LINE: flow}, default_queue=QueueName("default"))
+        spoken = {language.partition("-")[0] for language in flow.listening_languages}
+        self._service = IvrService({_LINE: flow}, default_queue=QueueName("default"), speech=spoken)
         self._happens(CallArrived(call=_CALL, line=_LINE, dialled="", route=RouteName(""), caller=""))
 
     @property
@@ -92,6 +96,32 @@ class Rehearsal:
     def presses(self, keys: str) -> None:
         for key in keys:
             self._happens(DigitPressed(call=_CALL, leg=citizen_leg(_CALL), digit=key))
+
+    @property
+    def listening(self) -> str:
+        """Which listening goes on; empty: nobody listens."""
+        return "" if self._session.listening is None else self._session.listening.listening
+
+    def says(self, words: str) -> str:
+        """The citizen speaks, and is heard as spoken. What is wrong with that; empty when nothing is."""
+        listening = self._session.listening
+        if listening is None:
+            return "nobody listens"
+        said = [Word(word, 1.0) for word in normal(words).split()]
+        reading = read(said, options=listening.phrases)
+        self._happens(
+            SpeechHeard(call=_CALL, listening=listening.listening, node=listening.node, phrase=reading.phrase)
+        )
+        return ""
+
+    def is_not_heard(self) -> str:
+        """Whoever listens fails."""
+        listening = self._session.listening
+        if listening is None:
+            return "nobody listens"
+        why = "rehearsed"
+        self._happens(SpeechFailed(call=_CALL, listening=listening.listening, node=listening.node, why=why))
+        return ""
 
     def lets_time_pass(self) -> None:
         """The patience of the line with a silent citizen comes to its end."""

@@ -5,7 +5,7 @@ what comes after it is another room's, until that room sends the citizen into a 
 `VisitSuspended`). Holds one session for each call and no clock, socket or thread. Must never import another room.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -59,11 +59,18 @@ class IvrService:
     """
 
     def __init__(
-        self, flows: Mapping[LineName, Flow], *, default_queue: QueueName, others: Mapping[FlowName, Flow] | None = None
+        self,
+        flows: Mapping[LineName, Flow],
+        *,
+        default_queue: QueueName,
+        others: Mapping[FlowName, Flow] | None = None,
+        speech: Collection[str] = (),
     ) -> None:
         """`default_queue` takes the calls of lines without a flow, and those that go round in one without end. `others`
-        are flows that no line opens: those to which another flow or a queue leads."""
+        are flows that no line opens: those to which another flow or a queue leads. `speech` are the languages (`es`)
+        in which what citizens say is understood."""
         self._default_queue = default_queue
+        self._speech = frozenset(speech)
         self._sessions: dict[CallId, Session] = {}
         self._lines: dict[CallId, LineName] = {}
         self._callers: dict[CallId, str] = {}
@@ -122,7 +129,7 @@ class IvrService:
         caller = self._callers.get(event.call, "")
         flow = self._flow_of(event)
         self._sessions[event.call] = begin(
-            event.call, flow=flow, person=self._default_queue, caller=caller, before=before
+            event.call, flow=flow, person=self._default_queue, caller=caller, speech=event.speech, before=before
         )
 
     def _sent(self, call: CallId, to: Destination, *, queue: QueueName, for_good: bool = False) -> Sequence[Output]:
@@ -142,7 +149,7 @@ class IvrService:
             QUEUE_VARIABLE: queue,
         }
         return (
-            FlowEntered(call=call, flow=flow.name, version=flow.version),
+            self._entered(call, flow),
             *(
                 VariableSet(call=call, name=variable, value=value)
                 for variable, value in known.items()
@@ -150,6 +157,10 @@ class IvrService:
             ),
             NodeEntered(call=call, node=NodeName(node) if node in flow.nodes else flow.start),
         )
+
+    def _entered(self, call: CallId, flow: Flow) -> FlowEntered:
+        spoken = {language.partition("-")[0] for language in flow.listening_languages}
+        return FlowEntered(call=call, flow=flow.name, version=flow.version, speech=not self._speech.isdisjoint(spoken))
 
     def _goodbye(self, call: CallId) -> Flow:
         of_line = self._flows.get(self._lines.get(call, LineName("")))
@@ -174,7 +185,7 @@ class IvrService:
         if flow is None:
             return (HandedOff(call=event.call, queue=self._default_queue),)
         return (
-            FlowEntered(call=event.call, flow=flow.name, version=flow.version),
+            self._entered(event.call, flow),
             NodeEntered(call=event.call, node=flow.start),
         )
 

@@ -23,6 +23,7 @@ from ivr.core.flow import (
     Inquiry,
     Invoke,
     Language,
+    Listen,
     Lookup,
     Menu,
     Node,
@@ -51,10 +52,13 @@ from ivr.core.moves import (
     hand_off,
     hush,
     key_on_the_way,
+    language_of,
+    listen,
     next_request,
     play,
     stay,
     type_ahead,
+    understands_speech,
 )
 from telefonista.kernel.commands import Errand, LookUp, OpenTicket, ReadTicket, RecordMessage, StopMessage
 from telefonista.kernel.events import (
@@ -85,6 +89,8 @@ from telefonista.kernel.ids import NodeName, QueueName, citizen_leg, recording_i
 START_OVER_KEY = "*"
 TYPED_NUMBER = "?"
 """In place of a number that was not accepted."""
+UNCLEAR = "?"
+"""In place of something that was said and not understood."""
 ANSWER_MARGIN_S = 1.0
 """Whoever runs an errand keeps its deadline; this is for when they do not."""
 SETTLED_WITHIN_S = 5.0
@@ -163,6 +169,46 @@ def _options_heard(session: Session, menu: Menu) -> Step:
     return _choose(session, menu, digit) if digit else await_key(session, timeout_s=menu.timeout_s)
 
 
+def _invite_speech(session: Session, node: Listen) -> Step:
+    """What is asked is said as a citizen must answer it: aloud or by a key, or by a key alone."""
+    session, digit = _typed_option(session, node)
+    if digit:
+        return _choose(session, node, digit)
+    listens = _is_heard(session, node)
+    prompt = node.prompt if listens else node.keys_prompt
+    complaint = () if session.rejected is None else (_complaint(session, node),)
+    session, outputs = play(session, *complaint, prompt)
+    if not listens or not node.barge_in:
+        return session, outputs
+    session, listening = _listen(session, node)
+    return session, [*outputs, *listening]
+
+
+def _is_heard(session: Session, node: Listen) -> bool:
+    return understands_speech(session) and bool(node.options_in(language_of(session)))
+
+
+def _listen(session: Session, node: Listen) -> Step:
+    return listen(session, node.options_in(language_of(session)))
+
+
+def _speech_awaited(session: Session, node: Listen) -> Step:
+    session, outputs = _options_heard(session, node)
+    if session.state is not State.WAITING or session.listening is not None or not _is_heard(session, node):
+        return session, outputs
+    session, listening = _listen(session, node)
+    return session, [*outputs, *listening]
+
+
+def said(session: Session, node: Listen, phrase: str) -> Step:
+    """The citizen said this; empty: something that is not understood. Noise while we speak is no answer yet; after
+    that, what is not understood is asked again."""
+    digit = node.key_of(phrase, language=language_of(session)) if phrase else ""
+    if digit:
+        return _choose(session, node, digit, phrase=phrase)
+    return stay(session) if session.state is State.PLAYING else _reject(session, node, UNCLEAR)
+
+
 def _no_key(session: Session, menu: Menu) -> Step:
     return _reject(session, menu, "")
 
@@ -175,11 +221,11 @@ def _typed_option(session: Session, menu: Menu) -> tuple[Session, str]:
     return msgspec.structs.replace(session, typed_ahead=""), ""
 
 
-def _choose(session: Session, menu: Menu, digit: str) -> Step:
+def _choose(session: Session, menu: Menu, digit: str, *, phrase: str = "") -> Step:
     option = menu.options[digit]
     return decide(
         session,
-        OptionChosen(call=session.call, node=menu.name, digit=digit, option=option),
+        OptionChosen(call=session.call, node=menu.name, digit=digit, option=option, phrase=phrase),
         NodeEntered(call=session.call, node=option),
     )
 
@@ -538,6 +584,7 @@ _INQUIRY = Behaviour(
 BEHAVIOURS: Mapping[type[Node], Behaviour] = {
     Say: Behaviour(enter=_say, key=_key_while_saying, heard=_said, silence=_said),
     Menu: Behaviour(enter=_offer_options, key=_key_in_menu, heard=_options_heard, silence=_no_key),
+    Listen: Behaviour(enter=_invite_speech, key=_key_in_menu, heard=_speech_awaited, silence=_no_key),
     Queue: Behaviour(enter=_announce_queue, key=_key_is_too_late, heard=_hand_over, silence=_hand_over),
     Ask: Behaviour(enter=_ask, key=_key_while_asking, heard=_question_heard, silence=_no_digit),
     Set: _on_the_way(_set),

@@ -147,6 +147,28 @@ class Menu(Node, frozen=True, kw_only=True):
         return (self.prompt, *self.on_invalid, *self.on_timeout)
 
 
+class Listen(Menu, frozen=True, kw_only=True):
+    """A menu whose options may be said as well as pressed: what is said stands for a key."""
+
+    phrases: Mapping[str, Mapping[str, tuple[str, ...]]]
+    """By language, and then by key: what may be said in its place."""
+    keys_prompt: Saying
+    """Said in place of the prompt where only keys are understood."""
+
+    def options_in(self, language: str) -> tuple[tuple[str, ...], ...]:
+        """What may be said in a language, an option each."""
+        return tuple(self.phrases.get(language, {}).values())
+
+    def key_of(self, phrase: str, *, language: str) -> str:
+        """The key that a phrase stands for; empty for one that a changed flow no longer has."""
+        spoken = self.phrases.get(language, {})
+        return next((key for key, phrases in spoken.items() if phrase in phrases and key in self.options), "")
+
+    @property
+    def sayings(self) -> tuple[Saying, ...]:
+        return (*super().sayings, self.keys_prompt)
+
+
 class Queue(Node, frozen=True, kw_only=True):
     """Hands the citizen over to a queue, where a person answers; the flow ends."""
 
@@ -452,6 +474,13 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def languages(self) -> tuple[str, ...]:
         return (self.language, *self.more_languages)
+
+    @property
+    def listening_languages(self) -> frozenset[str]:
+        """Those in which it asks for something to be said."""
+        return frozenset(
+            language for node in self.nodes.values() if isinstance(node, Listen) for language in node.phrases
+        )
 
     @property
     def prompts(self) -> Iterator[Prompt]:

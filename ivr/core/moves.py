@@ -14,9 +14,18 @@ import msgspec
 
 from ivr.core.flow import PERSON_KEY, Flow, Saying, Versions
 from ivr.core.saying import piece_prompt, value_pieces
-from telefonista.kernel.commands import CancelTimer, Errand, Play, Prompt, SetTimer, StopPlayback
+from telefonista.kernel.commands import (
+    CancelTimer,
+    Errand,
+    Play,
+    Prompt,
+    SetTimer,
+    StartListening,
+    StopListening,
+    StopPlayback,
+)
 from telefonista.kernel.events import Event, FlowEnded, HandedOff, NodeEntered, OptionChosen
-from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, playback_id
+from telefonista.kernel.ids import CallId, NodeName, PlaybackId, QueueName, citizen_leg, listening_id, playback_id
 from telefonista.kernel.machine import Output
 from telefonista.notation.expressions import Value
 
@@ -33,6 +42,8 @@ count in a menu, a citizen who has left."""
 ANSWER_WAIT_KEY = "flow.answer"
 """The timer of a node that asked another system."""
 TYPED_AHEAD_KEYS = 20
+MOST_MISHEARD = 2
+"""In a row; then nothing more is understood in this call but keys."""
 
 HANDED_OFF = "handed_off"
 FINISHED = "finished"
@@ -74,6 +85,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The one that is spoken, of the flow's; empty: its first."""
     caller: str = ""
     """As the network gave it; untrusted."""
+    speech: bool = False
+    """Whether what is said is understood in this call, as far as anybody knew when the flow was entered."""
+    misheard: int = 0
+    """How often in a row something that was to be said was not, or not understood."""
+    listening: StartListening | None = None
+    listenings: int = 0
+    """Numbers given to them so far."""
     requests: int = 0
     """Numbers given to what was asked of other systems."""
     errand: Errand | None = None
@@ -124,7 +142,7 @@ def play(session: Session, *sayings: Saying) -> Step:
 
 def _spoken(session: Session, saying: Saying) -> list[Prompt]:
     """What is said now: values become pieces that were synthesised before."""
-    language = session.language or session.flow.language
+    language = language_of(session)
     if isinstance(saying, Versions):
         saying = saying.in_language(language)
     if isinstance(saying, Prompt):
@@ -144,6 +162,36 @@ def await_key(session: Session, *, timeout_s: float) -> Step:
     """Nothing more is said; the citizen has this long to press a key."""
     session, outputs = _set_timer(session, KEY_WAIT_KEY, timeout_s)
     return msgspec.structs.replace(session, state=State.WAITING), outputs
+
+
+def language_of(session: Session) -> str:
+    """The one that is spoken now."""
+    return session.language or session.flow.language
+
+
+def understands_speech(session: Session) -> bool:
+    return session.speech and session.misheard < MOST_MISHEARD
+
+
+def listen(session: Session, options: tuple[tuple[str, ...], ...]) -> Step:
+    """Listen to the citizen from now on, whatever is said or awaited meanwhile, until this node is left."""
+    number = session.listenings + 1
+    listening = StartListening(
+        call=session.call,
+        leg=citizen_leg(session.call),
+        listening=listening_id(session.call, n=number),
+        node=session.node,
+        language=language_of(session),
+        phrases=options,
+    )
+    return msgspec.structs.replace(session, listening=listening, listenings=number), [listening]
+
+
+def stop_listening(session: Session) -> Step:
+    if session.listening is None:
+        return stay(session)
+    stop = StopListening(call=session.call, listening=session.listening.listening)
+    return msgspec.structs.replace(session, listening=None), [stop]
 
 
 def ask(session: Session, errand: Errand) -> Step:
@@ -180,9 +228,11 @@ def pause(session: Session) -> Step:
 
 
 def decide(session: Session, *events: Event) -> Step:
-    """This node is done with: stop its sound and its timer; what follows happens when `events` are applied."""
-    session, outputs = hush(session)
-    return msgspec.structs.replace(session, state=State.BETWEEN, decided=events), [*outputs, *events]
+    """This node is done with: stop its sound, its timer and its listening; what follows happens when `events` are
+    applied."""
+    session, hushed = hush(session)
+    session, stopped = stop_listening(session)
+    return msgspec.structs.replace(session, state=State.BETWEEN, decided=events), [*hushed, *stopped, *events]
 
 
 def go_to(session: Session, node: NodeName, *, tries: int = 1) -> Step:

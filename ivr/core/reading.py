@@ -26,6 +26,7 @@ from ivr.core.flow import (
     Hours,
     Invoke,
     Language,
+    Listen,
     Lookup,
     Menu,
     Node,
@@ -44,6 +45,7 @@ from ivr.core.flow import (
     Versions,
     Voicemail,
 )
+from ivr.core.hearing import LONGEST_PHRASE, normal
 from ivr.core.procedures import PARTS, Phrases, Procedure, phrases
 from ivr.core.saying import Manner
 from telefonista.kernel.commands import Prompt, Wanted
@@ -80,6 +82,8 @@ DIGITS = (1, 20)
 WAITS_S = (1.0, 120.0)
 MOST_VARIABLES = 50
 MOST_WORDINGS = 9
+MOST_PHRASES = 12
+"""That stand for one key; each more makes another more likely to be misheard."""
 MOST_LANGUAGES = 5
 MOST_PROCEDURES = 8
 MOST_QUESTIONS = 10
@@ -589,7 +593,9 @@ def _node(fields: _Fields, *, key: Word, whole: _Whole) -> Node | None:
     if len(kinds) > 1 and kinds[-1] == "say":  # what other kinds say first; `only` knows which of them may
         kinds.pop()
     if not kinds:
-        meant = [word for word, _ in fields.entries.values() if nearest(word.text, known=tuple(KINDS))]
+        known = {name for kind in KINDS.values() for name in kind.keys}
+        unknown = [word for word, _ in fields.entries.values() if word.text not in known]
+        meant = [word for word in unknown if nearest(word.text, known=tuple(KINDS))]
         if meant:
             fields.findings.add_unknown(
                 "key", meant[0].text, known=tuple(KINDS), line=meant[0].line, column=meant[0].column, of=of
@@ -614,10 +620,10 @@ def _read_say(reader: _Reader) -> Say | None:
     return Say(name=reader.name, line=reader.line, prompt=prompt, then=then, barge_in=barge_in)
 
 
-def _read_menu(reader: _Reader) -> Menu | None:
+def _read_menu(reader: _Reader, *, of: str = "menu") -> Menu | None:
     fields = reader.fields
     options = _read_options(reader)
-    prompt = reader.prompt("menu")
+    prompt = reader.prompt(of)
     on_invalid, on_timeout = (
         reader.wordings("on_invalid", part="invalid"),
         reader.wordings("on_timeout", part="timeout"),
@@ -660,6 +666,78 @@ def _read_options(reader: _Reader) -> Mapping[str, NodeName] | None:
     if reader.whole.person is not None and PERSON_KEY not in options:
         options[PERSON_KEY] = NodeName(reader.whole.person.text)
     return MappingProxyType(options)
+
+
+def _read_listen(reader: _Reader) -> Listen | None:
+    """A menu, and what may be said in place of its keys."""
+    menu = _read_menu(reader, of="listen")
+    keys_prompt = reader.prompt("keys_only", part="keys")
+    value = reader.fields.value("phrases", of=reader.of)
+    phrases = None if value is None or menu is None else _read_phrases(reader, value, options=menu.options)
+    if menu is None or keys_prompt is None or phrases is None:
+        return None
+    return Listen(
+        name=menu.name,
+        line=menu.line,
+        prompt=menu.prompt,
+        options=menu.options,
+        on_invalid=menu.on_invalid,
+        on_timeout=menu.on_timeout,
+        on_failure=menu.on_failure,
+        timeout_s=menu.timeout_s,
+        tries=menu.tries,
+        barge_in=menu.barge_in,
+        phrases=phrases,
+        keys_prompt=keys_prompt,
+    )
+
+
+def _read_phrases(
+    reader: _Reader, value: Tree, *, options: Mapping[str, NodeName]
+) -> Mapping[str, Mapping[str, tuple[str, ...]]] | None:
+    """By language: in a flow of one language the keys stand at once, in one of several under each that listens."""
+    languages = reader.whole.languages
+    if not isinstance(value, Table) or not value.entries:
+        reader.fields.wrong(value, '"phrases" needs keys, each with what may be said in its place')
+        return None
+    if len(languages) < 2:
+        return MappingProxyType({languages[0]: _phrases_of(reader, value, options=options)})
+    fields = _Fields(value, findings=reader.fields.findings)
+    fields.only(languages, of='"phrases"')
+    found: dict[str, Mapping[str, tuple[str, ...]]] = {}
+    for key, tree in fields.entries.values():
+        if isinstance(tree, Table) and key.text in languages:
+            found[key.text] = _phrases_of(reader, tree, options=options)
+        elif key.text in languages:
+            fields.wrong(tree, f"{shown(key.text)} needs keys, each with what may be said in its place")
+    return MappingProxyType(found)
+
+
+def _phrases_of(reader: _Reader, table: Table, *, options: Mapping[str, NodeName]) -> Mapping[str, tuple[str, ...]]:
+    fields = _Fields(table, findings=reader.fields.findings)
+    found: dict[str, tuple[str, ...]] = {}
+    seen: dict[str, str] = {}
+    for key, tree in fields.entries.values():
+        if key.text not in options:
+            fields.findings.add_unknown(
+                "key", key.text, known=sorted(options), line=key.line, column=key.column, of=f"{reader.of}, its options"
+            )
+        items = tree.items if isinstance(tree, Row) else (tree,)
+        if len(items) > MOST_PHRASES:
+            fields.wrong(tree, f"more than {MOST_PHRASES} phrases for one key")
+        words = [fields.as_word(key.text, item) for item in items[:MOST_PHRASES]]
+        found[key.text] = tuple(_phrase(fields, word, key=key.text, seen=seen) for word in words if word is not None)
+    return MappingProxyType(found)
+
+
+def _phrase(fields: _Fields, word: Word, *, key: str, seen: dict[str, str]) -> str:
+    """As recognisers write it; no phrase may stand for two keys."""
+    phrase = normal(word.text)
+    if not phrase or len(phrase) > LONGEST_PHRASE or not all(sign.isalpha() or sign in " '" for sign in phrase):
+        fields.wrong(word, f"{shown(word.text)} cannot be listened for: words, {LONGEST_PHRASE} signs at most")
+    elif seen.setdefault(phrase, key) != key:
+        fields.wrong(word, f"{shown(word.text)} stands for {seen[phrase]} already")
+    return phrase
 
 
 def _read_queue(reader: _Reader) -> Queue | None:
@@ -1164,10 +1242,10 @@ class _Kind(NamedTuple):
 
 _TICKET_OPENING = ("ticket", "topic", "with", "into", "say", "then", "on_failure", "deadline_s")
 _TICKET_READING = ("ticket", "number", "into", "say", "found", "nothing", "on_failure", "deadline_s")
+_MENU = ("options", "on_invalid", "on_timeout", "on_failure", "timeout_s", "tries", "barge_in")
 KINDS: Mapping[str, _Kind] = {
-    "menu": _Kind(
-        ("menu", "options", "on_invalid", "on_timeout", "on_failure", "timeout_s", "tries", "barge_in"), _read_menu
-    ),
+    "menu": _Kind(("menu", *_MENU), _read_menu),
+    "listen": _Kind(("listen", "phrases", "keys_only", *_MENU), _read_listen),
     "queue": _Kind(("queue", "topic", "priority", "requires", "say"), _read_queue),
     "ask": _Kind(
         (

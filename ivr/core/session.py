@@ -7,12 +7,13 @@ makes of a key or of the end of its sound stands in `ivr.core.behaviours`. Must 
 
 import msgspec
 
-from ivr.core.behaviours import BEHAVIOURS, Answer, Behaviour
-from ivr.core.flow import Flow, Node, TicketOpening, TicketReading
+from ivr.core.behaviours import BEHAVIOURS, UNCLEAR, Answer, Behaviour, said
+from ivr.core.flow import Flow, Listen, Node, TicketOpening, TicketReading
 from ivr.core.moves import (
     ABANDONED,
     FINISHED,
     LOST,
+    MOST_MISHEARD,
     STOPPED,
     Session,
     State,
@@ -23,6 +24,7 @@ from ivr.core.moves import (
     is_playing,
     pause,
     stay,
+    stop_listening,
     type_ahead,
 )
 from telefonista.kernel.commands import HangUp
@@ -53,6 +55,8 @@ from telefonista.kernel.events import (
     OptionChosen,
     PlaybackEnded,
     ReturnedToQueue,
+    SpeechFailed,
+    SpeechHeard,
     SurveyAnswered,
     TicketOpened,
     TicketStatus,
@@ -67,14 +71,22 @@ MOST_NODES = 300
 """Entered in one flow. Somebody who presses keys that often is helped by a person."""
 
 
-def begin(call: CallId, *, flow: Flow, person: QueueName, caller: str = "", before: Session | None = None) -> Session:
+def begin(
+    call: CallId,
+    *,
+    flow: Flow,
+    person: QueueName,
+    caller: str = "",
+    speech: bool = False,
+    before: Session | None = None,
+) -> Session:
     """The session of a call that has just entered `flow`; its first `NodeEntered` is decided by whoever began it.
 
     `before` is the call's way through an earlier flow: numbers go on from there, since Asterisk knows each sound by its
     own, and the language stays where this flow speaks it too.
     """
     first = {name: kind.first for name, kind in flow.variables.items()}
-    session = Session(call=call, flow=flow, person=person, variables=first, caller=caller)
+    session = Session(call=call, flow=flow, person=person, variables=first, caller=caller, speech=speech)
     if before is None:
         return session
     return msgspec.structs.replace(
@@ -85,6 +97,8 @@ def begin(call: CallId, *, flow: Flow, person: QueueName, caller: str = "", befo
         requests=before.requests,
         tickets=before.tickets,
         messages=before.messages,
+        misheard=before.misheard,
+        listenings=before.listenings,
         nodes_entered=before.nodes_entered,
     )
 
@@ -100,9 +114,10 @@ def resume(session: Session) -> list[Output]:
 
     A node that was saying something is entered again, and so says it again under a new number: its sound may have been
     cut, or never been asked for, and Asterisk does not refuse a playback id that it has already (it plays both, one
-    after the other). A wait for a key begins anew. A decision is repeated only where a changed flow file led to one
-    that the journal does not have. What another system was asked is asked again; and where an answer was private, so
-    that the journal has none of its values, the conversation goes on from where they were asked for.
+    after the other). So is one that was listening, for whoever listened is gone. A wait for a key begins anew. A
+    decision is repeated only where a changed flow file led to one that the journal does not have. What another system
+    was asked is asked again; and where an answer was private, so that the journal has none of its values, the
+    conversation goes on from where they were asked for.
     """
     if session.state is State.BETWEEN:
         return list(session.decided)
@@ -110,7 +125,7 @@ def resume(session: Session) -> list[Output]:
         return [HangUp(call=session.call, leg=citizen_leg(session.call))] if session.hangs_up else []
     if session.veiled_by:
         return [NodeEntered(call=session.call, node=session.veiled_by)]
-    if session.state is State.PLAYING:
+    if session.state is State.PLAYING or session.listening is not None:
         return [NodeEntered(call=session.call, node=session.node, tries=session.tries)]
     assert session.timer is not None
     return [session.timer] if session.errand is None else [session.errand, session.timer]
@@ -123,6 +138,7 @@ def _place(session: Session) -> tuple[Behaviour, Node]:
 
 def _enter(session: Session, event: NodeEntered, at: float) -> Step:
     session, hushed = hush(session)
+    session, stopped = stop_listening(session)
     known = event.node in session.flow.nodes
     session = msgspec.structs.replace(
         session,
@@ -144,7 +160,7 @@ def _enter(session: Session, event: NodeEntered, at: float) -> Step:
     else:
         behaviour, node = _place(session)
         session, outputs = behaviour.enter(session, node)
-    return session, [*hushed, *outputs]
+    return session, [*hushed, *stopped, *outputs]
 
 
 def _type_ahead(session: Session, event: DigitPressed, at: float) -> Step:
@@ -156,6 +172,28 @@ def _key(session: Session, event: DigitPressed, at: float) -> Step:
         return stay(session)
     behaviour, node = _place(session)
     return behaviour.key(msgspec.structs.replace(session, at=at), node, event.digit)
+
+
+def _speech(session: Session, event: SpeechHeard, at: float) -> Step:
+    if session.listening is None or event.listening != session.listening.listening:
+        return stay(session)
+    _, node = _place(session)
+    assert isinstance(node, Listen)
+    return said(session, node, event.phrase)
+
+
+def _speech_failed(session: Session, event: SpeechFailed, at: float) -> Step:
+    """From here on there are the keys, and the citizen is told so at once."""
+    if session.listening is None or event.listening != session.listening.listening:
+        return stay(session)
+    session, hushed = hush(msgspec.structs.replace(session, listening=None, misheard=MOST_MISHEARD))
+    behaviour, node = _place(session)
+    session, outputs = behaviour.enter(session, node)
+    return session, [*hushed, *outputs]
+
+
+def _note_choice(session: Session, event: OptionChosen, at: float) -> Step:
+    return stay(msgspec.structs.replace(session, misheard=0) if event.phrase else session)
 
 
 def _sound_ended(session: Session, event: PlaybackEnded, at: float) -> Step:
@@ -194,7 +232,9 @@ def _is_running(session: Session, event: TimerFired) -> bool:
 
 
 def _note_rejection(session: Session, event: InputRejected, at: float) -> Step:
-    return stay(msgspec.structs.replace(session, rejected=event.digit))
+    node = session.flow.nodes.get(event.node)
+    misheard = session.misheard + (isinstance(node, Listen) and event.digit in ("", UNCLEAR))
+    return stay(msgspec.structs.replace(session, rejected=event.digit, misheard=misheard))
 
 
 def _set_variable(session: Session, event: VariableSet | InputTaken, at: float) -> Step:
@@ -303,14 +343,16 @@ def _call_over_after_the_flow(
 
 def _leave(session: Session, outcome: str) -> Step:
     """The citizen is gone, and every sound with the leg: there is nothing left to stop but the timer."""
-    session, outputs = forget_timer(_without_sound(session))
+    session, forgotten = forget_timer(_without_sound(session))
+    session, stopped = stop_listening(session)
     ended = FlowEnded(call=session.call, outcome=outcome)
-    return msgspec.structs.replace(session, state=State.BETWEEN, decided=(ended,)), [*outputs, ended]
+    return msgspec.structs.replace(session, state=State.BETWEEN, decided=(ended,)), [*forgotten, *stopped, ended]
 
 
 def _end(session: Session) -> Step:
-    session, outputs = hush(session)
-    return msgspec.structs.replace(session, state=State.ENDED, decided=(), typed_ahead=""), outputs
+    session, hushed = hush(session)
+    session, stopped = stop_listening(session)
+    return msgspec.structs.replace(session, state=State.ENDED, decided=(), typed_ahead=""), [*hushed, *stopped]
 
 
 def _without_sound(session: Session) -> Session:
@@ -325,7 +367,7 @@ _TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
     # Decisions are taken wherever they meet us: after a restart with a changed flow file it is the journal, not the
     # file, that says what was decided.
     NodeEntered: (_enter, _enter, _enter, _),
-    OptionChosen: (_, _, _, _),
+    OptionChosen: (_note_choice, _note_choice, _note_choice, _),
     InputRejected: (_note_rejection, _note_rejection, _note_rejection, _),
     VariableSet: (_set_variable, _set_variable, _set_variable, _),
     InputTaken: (_set_variable, _set_variable, _set_variable, _),
@@ -346,6 +388,8 @@ _TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
     ReturnedToQueue: (_elsewhere, _elsewhere, _elsewhere, _),
     FlowEnded: (_flow_ended, _flow_ended, _flow_ended, _),
     DigitPressed: (_type_ahead, _key, _key, _),
+    SpeechHeard: (_, _speech, _speech, _),
+    SpeechFailed: (_, _speech_failed, _speech_failed, _),
     PlaybackEnded: (_, _sound_ended, _, _),
     CommandFailed: (_, _sound_refused, _, _),
     TimerFired: (_, _guard_fired, _wait_over, _),

@@ -43,7 +43,7 @@ LISTEN = ""
 WAIT = "."
 HANG_UP = "q"
 _KEYS = frozenset("0123456789*#")
-_HELP = "digits, * and #: press keys · Enter: listen · . and Enter: wait in silence · q: hang up"
+_HELP = "digits, * and #: press keys · words: say them · Enter: listen · . and Enter: wait in silence · q: hang up"
 
 
 @app.command()
@@ -137,6 +137,8 @@ def talk(
             call.lets_time_pass()
         elif set(typed) <= _KEYS:
             call.presses(typed)
+        elif call.listening:
+            call.says(typed)
         else:
             _out.print(_HELP, style="dim")
         shown = _show_news(call, *shown)
