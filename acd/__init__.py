@@ -2,6 +2,7 @@
 
 from acd.core.callbacks import DO_NOT_CALL
 from acd.core.desk import Desk
+from acd.core.explaining import explain
 from acd.core.policy import (
     CallbackPolicy,
     Drain,
@@ -35,5 +36,6 @@ __all__ = [
     "Strategy",
     "VoicemailPolicy",
     "WrapUpMode",
+    "explain",
     "read_destination",
 ]

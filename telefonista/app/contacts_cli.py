@@ -1,11 +1,11 @@
 """What the store knows of contacts beyond the calls: who is to be called back, messages, who must not be called, who
-wanted what.
+wanted what, and why a contact came to whom it came.
 
 Commands that `telefonista` itself has. Each reads the store; only `callbacks --cancel` needs a running engine, and only
 `dnc` writes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,16 +14,18 @@ import typer
 from rich.console import RenderableType
 from sqlalchemy import Connection
 
+from acd import explain
 from telefonista.app import client
 from telefonista.app.home import Home
 from telefonista.app.reports import Sheet, open_store
 from telefonista.app.terminal import HOME, HomeOption, JsonOption, config_home, fail, say, show
-from telefonista.kernel.events import Medium
+from telefonista.kernel.events import Medium, OfferMade
 from telefonista.store.number import e164
 from telefonista.store.queries import (
     audit_between,
     contacts,
     do_not_call,
+    list_calls,
     may_call_again,
     must_not_call,
 )
@@ -45,6 +47,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command()(callbacks)
     app.command()(messages)
     app.command()(audit)
+    app.command()(why)
     app.add_typer(dnc, name="dnc")
 
 
@@ -78,6 +81,16 @@ def audit(home: HomeOption = HOME, as_json: JsonOption = False, limit: LimitOpti
     show(found, as_json=as_json, render=_audit)
 
 
+def why(call: Annotated[str, typer.Argument(help="A call's id.")], home: HomeOption = HOME) -> None:
+    """Of each offer of a call: why to this agent, and why to none of the others."""
+    _, config = config_home(home)
+    found = _read(home, lambda rows: list_calls(rows, call=call))
+    if not found:
+        fail(f"the store knows no call {call}; `telefonista calls --json` has their ids")
+    for line in why_in_words(found[0], names={agent.id: agent.name for agent in config.agents}):
+        say(line)
+
+
 @dnc.command("list")
 def listed(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """The numbers, each with the reason."""
@@ -105,6 +118,34 @@ def remove(number: Annotated[str, typer.Argument()], home: HomeOption = HOME) ->
         fail(f"{known} is not on the list")
     say(f"{known} may be called again")
     _tell(home)
+
+
+def why_in_words(call: dict[str, Any], *, names: Mapping[str, str]) -> list[str]:
+    """The offers of a call as `list_calls` gives it; `names` are people's, by agent."""
+    lines = [f"{call['id']}: {call['caller'] or 'unknown'} on {call['line']}, {_when(call['arrived_at'])}"]
+    for visit in call["visits"]:
+        end = visit["outcome"] or "waiting"
+        lines.append(f"  queue {visit['queue']} from {_when(visit['started_at'])}: {end}")
+        for offer in visit["offers"]:
+            told = explain(
+                OfferMade(
+                    call=call["id"],
+                    visit=visit["id"],
+                    offer=offer["id"],
+                    agent=offer["agent"],
+                    leg=offer["leg"],
+                    queue=visit["queue"],
+                    because=offer["because"] or "",
+                    passed_over=offer["passed_over"],
+                    others=offer["others"],
+                ),
+                names=names,
+            )
+            lines.append(f"    {_when(offer['made_at'])} offered to {offer['agent']}: {offer['outcome'] or 'ringing'}")
+            lines += [f"      {line}" for line in told]
+    if not call["visits"]:
+        lines.append("  it was in no queue")
+    return lines
 
 
 def _read(home: Path, ask: Callable[[Connection], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -9,17 +9,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from telefonista.app.cli import app
+from telefonista.app.config import SAMPLE
 from telefonista.app.home import Home
 from telefonista.kernel.events import (
     ContactBooked,
     Entry,
     Medium,
+    OfferEnded,
     OfferOutcome,
     PauseAsked,
     RequestRefused,
     VisitStarted,
 )
-from telefonista.kernel.ids import CallId, contact_id, recording_id, visit_id
+from telefonista.kernel.ids import CallId, contact_id, offer_id, recording_id, visit_id
 from telefonista.store.database import migrate, open_database, sqlite_url
 from telefonista.store.projection import IN_ONE_COUNTRY, project
 from tests.contract.stories import (
@@ -31,6 +33,8 @@ from tests.contract.stories import (
     arrived,
     attempted,
     entries_of,
+    offered,
+    waiting,
     wants_to_be_called_back,
 )
 
@@ -42,6 +46,7 @@ CALLBACK, MESSAGE = contact_id(ONE, n=1), contact_id(ONE, n=2)
 def home(tmp_path: Path) -> Home:
     made = Home(tmp_path / "var")
     made.make()
+    made.config_file.write_text(SAMPLE, encoding="utf-8")
     return made
 
 
@@ -136,6 +141,38 @@ def test_what_is_no_number_is_refused_in_one_line(home: Home, action: str) -> No
 def test_number_that_is_not_on_the_list_cannot_be_taken_off_it(home: Home) -> None:
     result = telefonista(home, "dnc", "remove", "099123456")
     assert (result.exit_code, "+59899123456 is not on the list" in result.stderr) == (2, True)
+
+
+def test_why_a_contact_came_to_an_agent_is_told_in_words(home: Home) -> None:
+    missed = [
+        OfferEnded(
+            call=ONE,
+            visit=visit_id(ONE, n=1),
+            offer=offer_id(ONE, n=1),
+            agent=AGENTS[0],
+            outcome=OfferOutcome.UNANSWERED,
+        )
+    ]
+    happened(home, arrived(ONE), waiting(ONE), offered(ONE), missed, offered(ONE, agent=AGENTS[2], n=2))
+    lines = telefonista(home, "why", ONE).stdout.splitlines()
+    assert "099123456" in lines[0]
+    assert "queue tramites" in lines[1]
+    assert lines[2].endswith("offered to 101: unanswered")
+    assert [line.strip() for line in lines[3:5]] == [
+        "101 Posición 1 was offered it in tramites.",
+        "Not 102 Posición 2: talking.",
+    ]
+    assert lines[5].endswith("offered to 103: ringing")
+
+
+def test_call_without_a_queue_has_no_why(home: Home) -> None:
+    happened(home, arrived(ONE))
+    assert telefonista(home, "why", ONE).stdout.splitlines()[1].strip() == "it was in no queue"
+
+
+def test_why_of_a_call_that_is_unknown_says_where_ids_are(home: Home) -> None:
+    result = telefonista(home, "why", "tf1-9.9")
+    assert (result.exit_code, "telefonista calls --json" in result.stderr) == (2, True)
 
 
 def test_audit_shows_who_wanted_what_and_what_was_refused(home: Home) -> None:
