@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from agents.core.conversing import Conversing
+from agents.core.directory import Directory
 from agents.core.dispositions import decide
 from agents.core.presence import MACHINE, WRAP_UP_TIMER, Agent, Granted, grant
 from agents.core.roster import Member, Roster
@@ -19,6 +21,7 @@ from telefonista.kernel.events import (
     CallEnded,
     ConversationEnded,
     ConversationStarted,
+    DigitPressed,
     DispositionAsked,
     Entry,
     HoldBegan,
@@ -30,6 +33,8 @@ from telefonista.kernel.events import (
     PartyLeft,
     Phone,
     PhoneChanged,
+    Presence,
+    ReferReceived,
     SupervisionBegan,
     SupervisionEnded,
 )
@@ -52,20 +57,37 @@ _OfAnAgent = (
 
 
 class AgentsService:
-    """A `Room`. `granted` tells what a queue grants after a conversation; `automatic`, whether an agent whose phone
-    comes is logged in by that, as long as nobody says otherwise."""
+    """A `Room`. `granted` tells what a queue grants after a conversation."""
 
-    consumes: frozenset[type] = frozenset({*MACHINE.events, DispositionAsked})
+    consumes: frozenset[type] = frozenset({*MACHINE.events, DispositionAsked, DigitPressed, ReferReceived})
 
     def __init__(
-        self, members: Iterable[Member], *, granted: Callable[[QueueName], Granted], automatic: bool = True
+        self,
+        members: Iterable[Member],
+        *,
+        granted: Callable[[QueueName], Granted],
     ) -> None:
         self.roster = Roster(members)
-        self.automatic = automatic
+        self.conversing = Conversing(on_hold=lambda agent: self.roster[agent].presence is Presence.ON_HOLD)
         self._granted = granted
+        self._automatic = True
+
+    @property
+    def directory(self) -> Directory:
+        return self.conversing.directory
+
+    def follow(self, *, directory: Directory, automatic: bool) -> None:
+        """From here on `directory` knows what an agent may dial in a conversation; `automatic`: an agent is logged in
+        by the phone's coming, as long as nobody says otherwise."""
+        self.conversing.directory = directory
+        self._automatic = automatic
 
     def handle(self, entry: Entry) -> Sequence[Output]:
         event = entry.event
+        if isinstance(event, DigitPressed):
+            return self.conversing.pressed(event, at=entry.at)
+        if isinstance(event, ReferReceived):
+            return self.conversing.referred(event)
         if isinstance(event, CallEnded):
             held = [agent for agent in self.roster if agent.call == event.call]
             return [output for agent in held for output in self._step(agent, entry)]
@@ -77,13 +99,16 @@ class AgentsService:
             return decide(agent, event, granted=self._granted)
         if isinstance(event, ConversationStarted):
             agent = grant(agent, event, granted=self._granted(event.queue))
+            self.conversing.started(event)
+        elif isinstance(event, ConversationEnded):
+            self.conversing.ended(event)
         elif isinstance(event, PhoneChanged):
             agent = self._logged_in(agent, event)
         return self._step(agent, entry)
 
     def _logged_in(self, agent: Agent, event: PhoneChanged) -> Agent:
         """By the phone alone, where that is enough and the agent has not said otherwise."""
-        by_phone = self.automatic and agent.logged_in is None and event.phone is not Phone.UNREACHABLE
+        by_phone = self._automatic and agent.logged_in is None and event.phone is not Phone.UNREACHABLE
         return msgspec.structs.replace(agent, logged_in=True) if by_phone else agent
 
     def _step(self, agent: Agent, entry: Entry) -> list[Output]:
@@ -108,7 +133,8 @@ class AgentsService:
         ]
 
     def forget(self, call: CallId) -> None:
-        """Agents outlive calls."""
+        """Agents outlive calls; what was typed in one does not."""
+        self.conversing.forget(call)
 
 
 def _agent_of(event: object) -> AgentId | None:

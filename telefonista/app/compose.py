@@ -88,7 +88,7 @@ from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
 from telefonista.store.number import e164
 from telefonista.store.projection import Projector, country_by_line
-from telefonista.store.queries import earlier_calls, last_agents
+from telefonista.store.queries import earlier_calls, last_agents, list_calls
 from telefonista.version import VERSION
 
 _log = structlog.get_logger("telefonista")
@@ -127,6 +127,10 @@ def members(config: Config) -> list[Member]:
             languages=agent.languages,
         )
         for agent in config.agents
+    ] + [
+        Member(agent=AgentId(person), name=name, queues=())
+        for person, name in config.telephones.items()
+        if person not in {agent.id for agent in config.agents}
     ]
 
 
@@ -217,8 +221,8 @@ def asterisk_plan(
         numbers=tuple(PublicNumber(number, line.name) for line in config.lines for number in line.numbers),
         trunks=tuple(Trunk(route.name, route.addresses, route.dial) for route in config.routes),
         agents=tuple(
-            AgentAccount(agent.id, secrets.telephones[agent.id], agent.name, agent.encryption)
-            for agent in config.agents
+            AgentAccount(who, secrets.telephones[who], name, config.encryption_of(who))
+            for who, name in config.telephones.items()
         ),
         citizens=(CitizenAccount("ciudadano", secrets.telephones["ciudadano"]),),
         longest_call_s=config.longest_call_s,
@@ -357,9 +361,13 @@ class Installation:
         if self.failure is None:
             self.engine.receive(EngineStopped(node=self.config.node))
 
+    def _rule(self, agents: AgentsService) -> None:
+        agents.follow(directory=self.config.directory, automatic=self.config.login == "automatic")
+
     def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
         desk_of: list[Desk] = []
         agents = AgentsService(members(self.config), granted=lambda queue: desk_of[0].policy(queue).granted)
+        self._rule(agents)
         desk_of.append(
             Desk(
                 self._policies(self.config),
@@ -436,6 +444,16 @@ class Installation:
 
         return await asyncio.to_thread(ask)
 
+    async def queue_of(self, call: CallId, agent: AgentId) -> QueueName | None:
+        """In which queue an agent had a contact that may be over since long, as the store has it."""
+
+        def ask() -> QueueName | None:
+            with self.database.connect() as connection:
+                talks = [talk for found in list_calls(connection, call=call) for talk in found["conversations"]]
+            return next((QueueName(talk["queue"]) for talk in reversed(talks) if talk["agent"] == agent), None)
+
+        return await asyncio.to_thread(ask)
+
     def _sound(self, prompt: Prompt) -> str:
         """A prompt's file without its ending, as the dialplan's `Playback` takes it."""
         return self._library.uri(prompt).removeprefix("sound:")
@@ -474,7 +492,7 @@ class Installation:
             accepting=lambda: self.engine.accepting,
             prompt_uri=self._prompt_uri,
             way=lambda dial: way_out(self.config, dial),
-            agents=[AgentId(agent.id) for agent in self.config.agents],
+            agents=[AgentId(who) for who in self.config.telephones],
             port=self.ports.link,
             recorder=recorder,
             listener=self._ears,
@@ -681,9 +699,10 @@ class Installation:
             if isinstance(problem, ConfigInvalid):
                 raise
             raise ConfigInvalid(f"{self.home.config_file}: {problem}") from problem
+        self._rule(self.engine.agents)
         self.engine.configure(policies=self._policies(self.config), members=members(self.config), flows=flows)
         await self._tell_asterisk(plan)
-        await self.link.watch([AgentId(agent.id) for agent in self.config.agents])
+        await self.link.watch([AgentId(who) for who in self.config.telephones])
         restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""
         careful = "".join(f"; warning: {warning}" for warning in warnings(config))
         counts = f"{len(flows)} lines, {len(config.queues)} queues, {len(config.agents)} agents"

@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -29,10 +29,11 @@ from acd import (
     read_destination,
 )
 from acd.core.policy import CLOSED, EVERYBODY_BUSY, LONGEST_SENTENCE, loops
+from agents import Directory, Person, Power, Role, is_pattern
 from dialplans import Encryption
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.events import DestinationKind
-from telefonista.kernel.ids import FlowName, QueueName
+from telefonista.kernel.ids import AgentId, FlowName, QueueName
 from telefonista.notation.hours import OpeningHours
 from telefonista.notation.opening import read_opening_hours
 from telefonista.notation.problems import Findings, shown, suggestion
@@ -63,6 +64,18 @@ def _dialled(value: str) -> str:
 def _agent_id(value: str) -> str:
     if not re.fullmatch(r"[0-9]{2,8}", value):
         raise ValueError("an agent's number has 2 to 8 digits")
+    return value
+
+
+def _number_pattern(value: str) -> str:
+    if not is_pattern(value):
+        raise ValueError("a pattern has digits, X for any digit, and perhaps a . at the end for one or more of them")
+    return value
+
+
+def _pause_key(value: str) -> str:
+    if not re.fullmatch("[0-9]", value):
+        raise ValueError("a pause has a key from 0 to 9")
     return value
 
 
@@ -166,6 +179,8 @@ HostName = Annotated[str, AfterValidator(_host_name)]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
+NumberPattern = Annotated[str, AfterValidator(_number_pattern)]
+PauseKey = Annotated[str, AfterValidator(_pause_key)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
 Wording = Annotated[str, AfterValidator(_word)]
 Key = Annotated[str, AfterValidator(_key)]
@@ -239,6 +254,8 @@ class QueueConfig(_Strict):
     """A queue. Times in seconds."""
 
     name: Name
+    code: Dialled | Literal[""] = ""
+    """What agents dial to pass a citizen on to it."""
     requires: str = ""
     strategy: Strategy = Strategy.LONGEST_IDLE
     sticky_s: float = Field(0.0, ge=0, le=600)
@@ -356,6 +373,26 @@ class RouteConfig(_Strict):
     """An IP address and a port; empty: nobody is dialled by this route."""
 
 
+class PersonConfig(_Strict):
+    """Somebody who watches over agents, or runs the place; their telephone is an account like an agent's."""
+
+    id: AgentNumber
+    name: Title = ""
+    role: Role = Role.SUPERVISOR
+    queues: tuple[Name, ...] = ()
+    """Those that a supervisor watches over; none: all."""
+    may: tuple[Power, ...] = tuple(Power)
+
+    def person(self) -> Person:
+        return Person(
+            id=AgentId(self.id),
+            name=self.name,
+            role=self.role,
+            queues=frozenset(QueueName(queue) for queue in self.queues),
+            powers=frozenset(self.may),
+        )
+
+
 class DatabaseConfig(_Strict):
     url: str = ""
     """An SQLAlchemy URL; empty means SQLite in the home folder."""
@@ -400,6 +437,37 @@ class Config(_Strict):
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
     agents: tuple[AgentConfig, ...] = Field(min_length=1)
     routes: tuple[RouteConfig, ...] = (RouteConfig(name="ciudadanos", addresses=("127.0.0.1",)),)
+    people: tuple[PersonConfig, ...] = ()
+    login: Literal["automatic", "required"] = "automatic"
+    """Whether an agent is logged in by the telephone's coming, or must say so."""
+    pause_reasons: dict[PauseKey, Title] = {"1": "almuerzo", "2": "baño", "3": "capacitación"}
+    """By the key that is dialled after *13."""
+    outside_numbers: tuple[NumberPattern, ...] = ()
+    """What agents may pass citizens on to outside; none unless it stands here."""
+
+    @property
+    def telephones(self) -> dict[str, str]:
+        """Names by number of those who have a telephone: agents, and people who are no agents."""
+        others = {person.id: person.name for person in self.people}
+        return {**others, **{agent.id: agent.name for agent in self.agents}}
+
+    @property
+    def everybody(self) -> dict[AgentId, Person]:
+        """Who may ask something of the engine."""
+        agents = {AgentId(agent.id): Person(id=AgentId(agent.id), name=agent.name) for agent in self.agents}
+        return {**agents, **{AgentId(person.id): person.person() for person in self.people}}
+
+    @property
+    def directory(self) -> Directory:
+        """What agents may dial in a conversation."""
+        queues = {queue.name: QueueName(queue.name) for queue in self.queues}
+        codes = {queue.code: QueueName(queue.name) for queue in self.queues if queue.code}
+        return Directory(
+            agents=frozenset(AgentId(number) for number in self.telephones),
+            queues={**queues, **codes},
+            lines={number: line.flow for line in self.lines for number in line.numbers},
+            outside=self.outside_numbers,
+        )
 
     def encryption_of(self, telephone: str) -> Encryption:
         """Of an agent's telephone; nobody else's is encrypted."""
@@ -454,8 +522,10 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         "queue": [(("queues", n, "name"), queue.name) for n, queue in enumerate(config.queues)],
         "agent": [(("agents", n, "id"), agent.id) for n, agent in enumerate(config.agents)],
         "route": [(("routes", n, "name"), route.name) for n, route in enumerate(config.routes)],
+        "person": [(("people", n, "id"), person.id) for n, person in enumerate(config.people)],
+        "code": [(("queues", n, "code"), queue.code) for n, queue in enumerate(config.queues) if queue.code],
     }
-    accounts = {*(agent.id for agent in config.agents), CITIZEN_TELEPHONE}
+    accounts = {*config.telephones, CITIZEN_TELEPHONE}
     for where, name in named["route"]:
         if name in accounts:
             yield where, f"the route {shown(name)} has the name of a telephone"
@@ -472,10 +542,12 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
     for setting, path in loops(one.policy(language=config.language) for one in config.queues):
         circle = f"citizens would go round in a circle: {' -> '.join(path)}"
         yield ("queues", queues.index(path[0]), setting), f"{setting}: {circle}"
-    for n, agent in enumerate(config.agents):
-        for m, queue in enumerate(agent.queues):
+    served = [("agents", n, agent.queues) for n, agent in enumerate(config.agents)]
+    served += [("people", n, person.queues) for n, person in enumerate(config.people)]
+    for group, n, theirs in served:
+        for m, queue in enumerate(theirs):
             if queue not in queues:
-                yield ("agents", n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
+                yield (group, n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
 
 
 def _disagreements_of_tls(config: Config) -> Iterator[tuple[_Where, str]]:

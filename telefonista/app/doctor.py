@@ -312,7 +312,7 @@ def _kept(patient: _Patient) -> Iterator[Finding]:
     box = patient.toolbox(Tool.ASTERISK)
     if config is None or box is None:
         return
-    wanted = {agent.id for agent in config.agents} | {"ciudadano"}
+    wanted = {*config.telephones, "ciudadano"}
     missing = wanted - set(secrets.telephones)
     # A telephone that the next start or reload makes a password for; any will do to know Asterisk's places.
     secrets = msgspec.structs.replace(secrets, telephones=secrets.telephones | dict.fromkeys(missing, "not-made-yet"))

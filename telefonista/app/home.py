@@ -33,6 +33,8 @@ class Secrets(msgspec.Struct, kw_only=True):
     manager_password: str
     api_token: str
     telephones: dict[str, str] = {}
+    people: dict[str, str] = {}
+    """What each person shows to the API."""
 
 
 class PortsInUse(msgspec.Struct, kw_only=True, frozen=True):
@@ -119,9 +121,11 @@ class Home:
     def secrets(self, config: Config) -> Secrets:
         """The installation's secrets; those that are missing (all, or a new telephone's) are made and kept. Raises
         `ConfigInvalid` for a file that does not hold them, OSError."""
-        wanted = {agent.id for agent in config.agents} | {CITIZEN_TELEPHONE}
+        wanted = {*config.telephones, CITIZEN_TELEPHONE}
         with self._secrets_locked():
             kept = self._kept_secrets()
+            for person in sorted(set(config.everybody) - set(kept.people)):
+                kept.people[person] = new_token()
             for telephone in sorted(wanted - set(kept.telephones)):
                 kept.telephones[telephone] = new_password()
             self._keep_secrets(kept)
@@ -135,6 +139,15 @@ class Home:
             password = kept.telephones[telephone] = new_password()
             self._keep_secrets(kept)
         return password
+
+    def rotate_token(self, person: str) -> str:
+        """Another token for a person, kept and returned; a running engine must read it. Raises `ConfigInvalid`,
+        OSError."""
+        with self._secrets_locked():
+            kept = self._kept_secrets()
+            token = kept.people[person] = new_token()
+            self._keep_secrets(kept)
+        return token
 
     def forget_telephone(self, telephone: str) -> None:
         """Keep no password of it any more: should it come back, it gets another. Raises `ConfigInvalid`, OSError."""
@@ -200,6 +213,11 @@ class Home:
             return msgspec.json.decode(self._ports_file.read_bytes(), type=PortsInUse)
         except (OSError, ValueError):
             return None
+
+
+def new_token() -> str:
+    """What a person shows to the API: 192 random bits."""
+    return secrets.token_urlsafe(24)
 
 
 def new_password() -> str:

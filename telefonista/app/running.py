@@ -26,8 +26,6 @@ from telefonista.app.diagrams import MACHINES
 from telefonista.app.home import Home, PortsFixed
 from telefonista.app.people import Door
 from telefonista.app.snapshot import snapshot
-from telefonista.kernel.events import Event
-from telefonista.kernel.ids import AgentId, CallId
 from telefonista.kernel.ports import LinkDown
 from telefonista.pbx.asterisk import AsteriskFailed, port_holder
 from telefonista.pbx.packages import ToolsMissing
@@ -79,10 +77,16 @@ def run_installation(
     return 0
 
 
-class _Port:
+class _Port(Door):
     """The engine as the API sees it."""
 
     def __init__(self, installation: Installation) -> None:
+        super().__init__(
+            lambda: installation.engine,
+            config=lambda: installation.config,
+            tokens=lambda: installation.secrets.people,
+            queue_of=installation.queue_of,
+        )
         self._installation = installation
 
     def snapshot(self) -> dict[str, Any]:
@@ -99,15 +103,6 @@ class _Port:
             },
             **snapshot(installation.engine, now=time.time()),
         }
-
-    def person(self, token: str) -> str | None:
-        return None
-
-    def agent_of(self, call: CallId) -> AgentId | None:
-        return Door(self._installation.engine).agent_of(call)
-
-    async def wish(self, event: Event, *, by: str) -> None:
-        await Door(self._installation.engine).wish(event, by=by)
 
     def drain(self, on: bool) -> str:
         self._installation.drain(on)

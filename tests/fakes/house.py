@@ -103,6 +103,7 @@ class Rooms:
         return {
             "calls": dict(self.calls.open),
             "agents": {agent.agent: agent for agent in self.agents.roster},
+            "typing": dict(self.agents.conversing.talks),
             "sessions": dict(self.ivr._sessions),
             "lines": dict(self.ivr._lines),
             "stays": {call: (stay.visit, stay.wait) for call, stay in self.desk._stays.items()},

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from agents import AgentsService, Granted, Member
+from agents import AgentsService, Directory, Granted, Member
 from agents.core.presence import WRAP_UP_TIMER
 from telefonista.kernel.commands import SetAgentTimer
 from telefonista.kernel.events import (
@@ -113,7 +113,8 @@ def test_phone_that_comes_logs_in_an_agent_of_whom_nobody_has_said_otherwise() -
 
 
 def test_where_agents_must_log_in_the_phone_alone_does_not() -> None:
-    service = AgentsService(MEMBERS, granted=lambda queue: Granted(), automatic=False)
+    service = AgentsService(MEMBERS, granted=lambda queue: Granted())
+    service.follow(directory=Directory(), automatic=False)
     assert give(service, PhoneChanged(agent=ANA, phone=Phone.IDLE)) == []
     assert service.roster[ANA].presence is Presence.OFFLINE
     give(service, LogInAsked(agent=ANA))
