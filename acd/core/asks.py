@@ -5,26 +5,67 @@ worked out once for each pair; the line of those who wait for it and the bench o
 never import the desk or the matching.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypeVar
+
+import msgspec
 
 from acd.core.choosing import CHOOSINGS, Bench
-from acd.core.line import Line
+from acd.core.line import Line, Ticket
 from acd.core.policy import QueuePolicy
 from acd.core.skills import FIRST_LEVEL, asked, requirement_or_none, speaks
 from agents import Member
-from telefonista.kernel.ids import AgentId, CallId
+from telefonista.kernel.events import Medium
+from telefonista.kernel.ids import AgentId, CallId, QueueName, VisitId
 
-_Counted = TypeVar("_Counted", bound=str)
+_NOBODY: frozenset[AgentId] = frozenset()
 
 
-def count(counts: dict[_Counted, int], what: _Counted, *, more: int) -> None:
-    """Add to one of some counts, of which none is kept that is zero."""
-    now = counts.get(what, 0) + more
-    if now:
-        counts[what] = now
-    else:
-        counts.pop(what, None)
+class Contact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Somebody, or something, that waits in a queue."""
+
+    call: CallId
+    visit: VisitId
+    queue: QueueName
+    medium: Medium = Medium.CALL
+    priority: int = 0
+    place_at: float = 0.0
+    """Since when it waits, epoch seconds."""
+    order: int = 0
+    """Tells apart those who came at the same time."""
+    requires: str = ""
+    """What is asked beyond what the queue asks, at every step."""
+    language: str = ""
+    only: AgentId | None = None
+    """Nobody else, whatever their skills."""
+    sticky: AgentId | None = None
+    """Preferred until `sticky_until`, if able and at work; then anybody."""
+    sticky_until: float = 0.0
+    not_before: float = 0.0
+    """Waits, but is offered to nobody until then (epoch seconds)."""
+    refused_by: frozenset[AgentId] = _NOBODY
+    """Who missed it, and is offered it at once again only where nobody else is able."""
+
+
+class Waiting(Ticket, gc=True):
+    """A contact in its queue, and where it is looked for at present. The key is the time since when it waits, priority
+    counted as waiting."""
+
+    contact: Contact
+    place: tuple[float, int, CallId] = (0.0, 0, CallId(""))
+    """In the queue's own order."""
+    ask: "Ask | None" = None
+    """In whose line it stands."""
+    personal: AgentId | None = None
+    """For whom alone it waits now."""
+    withheld: bool = False
+    recheck: "Recheck | None" = None
+
+
+class Recheck(Ticket, gc=True):
+    """When to look at a contact again; the key is the time."""
+
+    waiting: Waiting
 
 
 class Kin:
@@ -41,7 +82,7 @@ class Kin:
         self.able: list[Ask] = []
         self.unable: dict[Ask, str] = {}
         """Asks of their own queues that they cannot serve, and why."""
-        self.counts: list[dict[str, int]] = []
+        self.counts: list[defaultdict[str, int]] = []
         """Of each large queue of theirs: how many of its agents are not free, for each reason."""
         self.working = 0
         """How many of them are at work: free now, or soon."""
@@ -82,13 +123,13 @@ class Ask:
         self.base = requirement_or_none(requires)
         self.beyond = requirement_or_none(beyond)
         self.language = language
-        self.line: Line[CallId] = Line()
+        self.line: Line[Waiting] = Line()
         self.bench = Bench(CHOOSINGS[policy.strategy], queue=policy.name)
         self.kins: list[Kin] = []
         """Those who are able."""
         self.members = members
         """The agents of the queue, able or not."""
-        self.unable: dict[str, int] = {}
+        self.unable: defaultdict[str, int] = defaultdict(int)
         """How many of those who are free are not able, for each reason."""
 
     def lacking(self, kin: Kin, *, language: str) -> str:

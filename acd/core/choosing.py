@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from acd.core.line import Entry, Line
+from acd.core.line import Line, Ticket
 from acd.core.policy import Strategy
 from telefonista.kernel.ids import AgentId, CallId, QueueName
 
@@ -19,11 +19,18 @@ MOST_RUNG = 64
 """Telephones that ring at the same time for one contact."""
 
 
+Rank = tuple[float, ...]
+
+
+class Seat(Ticket, gc=False):
+    """A free agent, for one kind of contact. The key is the level and then the rank."""
+
+    agent: AgentId
+
+
 class Standing(msgspec.Struct, frozen=True, gc=False):
     """What counts of a free agent."""
 
-    order: int
-    """Place in the configuration's list; tells agents apart."""
     idle_since: float
     turns: Mapping[QueueName, int]
     """When an offer of a queue was last made to this agent, as a number that rises with each offer; none: never."""
@@ -35,7 +42,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Choosing(Protocol):
-    """A strategy. Ranks of two agents of one queue are never the same."""
+    """A strategy. Between equal ranks the order of the configuration decides."""
 
     @property
     def because(self) -> str:
@@ -57,9 +64,9 @@ class Choosing(Protocol):
         """Whether chance decides, and not the rank."""
         ...
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry: ...
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank: ...
 
-    def lost(self, rank: Entry, *, to: Entry) -> str:
+    def lost(self, rank: Rank, *, to: Rank) -> str:
         """Why somebody of this rank was not chosen, and somebody of the rank `to` was."""
         ...
 
@@ -70,38 +77,38 @@ class _Simple(msgspec.Struct, frozen=True, kw_only=True):
     everybody: bool = False
     drawn: bool = False
 
-    def lost(self, rank: Entry, *, to: Entry) -> str:
+    def lost(self, rank: Rank, *, to: Rank) -> str:
         return self.losing
 
 
 class LongestIdle(_Simple, frozen=True):
     """Who has been free for longest."""
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
-        return (standing.idle_since, standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
+        return (standing.idle_since,)
 
 
 class RoundRobin(_Simple, frozen=True):
     """Who was last offered a contact of this queue longest ago: one after the other, in the list's order at first."""
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
-        return (standing.turns.get(queue, 0), standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
+        return (standing.turns.get(queue, 0),)
 
 
 class Linear(_Simple, frozen=True):
     """The first of the list who is free; also the order in which all are rung, or chance finds them."""
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
-        return (standing.order,)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
+        return ()
 
 
 class FewestCalls(_Simple, frozen=True):
     """Who answered the fewest calls of this queue; among equals, who has been free for longest."""
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
-        return (standing.taken.get(queue, 0), standing.idle_since, standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
+        return (standing.taken.get(queue, 0), standing.idle_since)
 
-    def lost(self, rank: Entry, *, to: Entry) -> str:
+    def lost(self, rank: Rank, *, to: Rank) -> str:
         return self.losing if rank[0] > to[0] else IDLE_LESS
 
 
@@ -109,10 +116,10 @@ class LeastFlexible(_Simple, frozen=True):
     """Who could be used least elsewhere: the fewest other queues, then the skills that are least rare; among equals,
     who has been free for longest. Keeps free those whom another citizen may need."""
 
-    def rank(self, standing: Standing, *, queue: QueueName) -> Entry:
-        return (standing.other_queues, standing.rarity, standing.idle_since, standing.order)
+    def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
+        return (standing.other_queues, standing.rarity, standing.idle_since)
 
-    def lost(self, rank: Entry, *, to: Entry) -> str:
+    def lost(self, rank: Rank, *, to: Rank) -> str:
         if rank[0] > to[0]:
             return self.losing
         return RARER if rank[1] > to[1] else IDLE_LESS
@@ -135,64 +142,62 @@ CHOOSINGS: Mapping[Strategy, Choosing] = {
 class Bench:
     """The agents who are free and able, for one kind of contact. Those of a lower level come first."""
 
-    __slots__ = ("_drawn", "_places", "_queue", "choosing", "line")
+    __slots__ = ("_drawn", "_places", "_queue", "choosing", "line", "seats")
 
     def __init__(self, choosing: Choosing, *, queue: QueueName) -> None:
         self.choosing = choosing
-        self.line: Line[AgentId] = Line()
+        self.line: Line[Seat] = Line()
+        self.seats: dict[AgentId, Seat] = {}
         self._queue = queue
         self._drawn: dict[int, list[AgentId]] = {}
         """By level, where chance decides."""
         self._places: dict[AgentId, tuple[int, int]] = {}
         """Level and index of each in `_drawn`."""
 
-    def __len__(self) -> int:
-        return len(self.line.entries)
-
-    def __contains__(self, agent: AgentId) -> bool:
-        return agent in self.line.entries
-
-    def add(self, agent: AgentId, *, level: int, standing: Standing) -> None:
+    def add(self, agent: AgentId, *, level: int, order: int, standing: Standing) -> None:
         """Sits down; nobody does so twice."""
-        self.line.add(agent, entry=(level, *self.choosing.rank(standing, queue=self._queue), agent))
+        rank = self.choosing.rank(standing, queue=self._queue)
+        seat = self.seats[agent] = Seat((level, *rank), order, None, agent)
+        self.line.add(seat)
         if self.choosing.drawn:
             agents = self._drawn.setdefault(level, [])
             self._places[agent] = (level, len(agents))
             agents.append(agent)
 
     def discard(self, agent: AgentId) -> None:
-        self.line.discard(agent)
-        place = self._places.pop(agent, None)
-        if place is not None:
-            level, index = place
+        """Gets up; who sits here."""
+        self.line.discard(self.seats.pop(agent))
+        if self.choosing.drawn:
+            level, index = self._places.pop(agent)
             last = self._drawn[level].pop()
             if last != agent:
                 self._drawn[level][index] = last
-                self._places[last] = place
+                self._places[last] = (level, index)
 
     def choose(self, call: CallId, *, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
         """Who is offered the contact: one, or all; there is somebody. Those who are `unwanted`, of whom there are few,
         only where there is nobody else."""
         if self.choosing.everybody:
             return self._all(unwanted)
-        first = (self.line.first_but(unwanted) if unwanted else None) or self.line.first()
+        first = self.line.first()
+        if first is not None and first.agent in unwanted:
+            first = next((seat for seat in self.line.in_order() if seat.agent not in unwanted), first)
         assert first is not None
         if self.choosing.drawn:
-            return (self._draw(call, level=first[0], unwanted=unwanted),)
-        return (first[-1],)
+            return (self._draw(call, level=first.key[0], unwanted=unwanted),)
+        return (first.agent,)
 
     def lost(self, agent: AgentId, *, to: AgentId) -> str:
         """Why `agent`, who is here, was not chosen, and `to` was."""
-        entry, winner = self.line.entries[agent], self.line.entries[to]
-        if entry[0] > winner[0]:
-            return f"level {entry[0]}, after level {winner[0]}"
-        return self.choosing.lost(entry[1:], to=winner[1:])
+        key, winner = self.seats[agent].key, self.seats[to].key
+        if key[0] > winner[0]:
+            return f"level {key[0]}, after level {winner[0]}"
+        return self.choosing.lost(key[1:], to=winner[1:])
 
     def _all(self, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
-        line = self.line.in_order()
-        wanted = [agent for agent in line if agent not in unwanted] or line
-        lowest = self.line.entries[wanted[0]][0]
-        return tuple(agent for agent in wanted if self.line.entries[agent][0] == lowest)[:MOST_RUNG]
+        seats = self.line.in_order()
+        wanted = [seat for seat in seats if seat.agent not in unwanted] or seats
+        return tuple(seat.agent for seat in wanted if seat.key[0] == wanted[0].key[0])[:MOST_RUNG]
 
     def _draw(self, call: CallId, *, level: int, unwanted: frozenset[AgentId]) -> AgentId:
         """The id is stirred well, so that calls which follow each other do not find neighbours."""

@@ -28,7 +28,7 @@ def explain(offer: OfferMade, *, names: Mapping[str, str] | None = None) -> list
         reasons.setdefault(why, []).append(_called(agent, names=names))
     whys = dict.fromkeys((*reasons, *offer.others))
     # Who could have been chosen comes first, then who would have been with other skills, then who was not there.
-    for why in sorted(whys, key=lambda why: (not _able(why), not _asked(why))):
+    for why in sorted(whys, key=lambda why: 0 if _able(why) else 1 if _asked(why) else 2):
         who = _listed(reasons.get(why, ()), more=offer.others.get(why, 0))
         lines.append(f"{'Could have been' if _able(why) else 'Not'} {who}: {why}.")
     if not whys:

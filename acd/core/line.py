@@ -1,119 +1,130 @@
 """A line of contacts or agents, the smallest first. Joining and leaving cost the same however long it is.
 
-An entry is a tuple that begins with numbers, compared from left to right, and ends with the name; no two are the same.
 Most join behind all others, or behind all others of their priority: such runs are kept as they come, and only who fits
-behind none of a few goes through a heap. Whoever left stays until the top is reached, or they become too many. Pure.
+behind none of a few goes through a heap. Whoever left stays until the top is reached, or they become too many; who is
+still here says so itself, so that nothing has to be looked up. Pure.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Generic, TypeVar
 
-Name = TypeVar("Name", bound=str)
-Entry = tuple[Any, ...]
+import msgspec
 
 _MOST_RUNS = 4
 _FEW = 32
 """Below this it is not worth the trouble to sweep."""
 
 
-class Line(Generic[Name]):
-    __slots__ = ("_heap", "_held", "_runs", "_top", "entries")
+class Ticket(msgspec.Struct, eq=False, gc=False):
+    """Somebody's place in a line; in one line at a time. `key` is of the same type in all of a line."""
+
+    key: Any
+    order: int
+    """Decides between equal keys."""
+    line: object
+    """A mark of the line; None: in none. It knows nothing of the line: two that know each other are never collected."""
+
+    def __lt__(self, other: "Ticket") -> bool:
+        return bool(self.key < other.key or (self.key == other.key and self.order < other.order))
+
+
+Held = TypeVar("Held", bound=Ticket)
+
+
+class Line(Generic[Held]):
+    __slots__ = ("_heap", "_held", "_mark", "_runs", "size", "top")
 
     def __init__(self) -> None:
-        self.entries: dict[Name, Entry] = {}
-        """Those in the line, each with its place; in no order. Only to be read."""
-        self._runs: list[deque[Entry]] = []
+        self.size = 0
+        """How many are in it."""
+        self.top: Held | None = None
+        """The first, if it is known already; see `first`."""
+        self._mark = object()
+        self._runs: list[deque[Held]] = []
         """Each in order."""
-        self._heap: list[Entry] = []
+        self._heap: list[Held] = []
         self._held = 0
-        """Entries in runs and heap, those who left included."""
-        self._top: Entry | None = None
-        """The first, if it is known."""
+        """Those in runs and heap, those who left included."""
 
-    def __len__(self) -> int:
-        return len(self.entries)
+    def __contains__(self, ticket: Held) -> bool:
+        return ticket.line is self._mark
 
-    def __contains__(self, name: Name) -> bool:
-        return name in self.entries
-
-    def add(self, name: Name, *, entry: Entry) -> None:
-        """Joins, or moves to another place."""
-        if self.entries and name in self.entries:
-            self.discard(name)
-        if not self.entries or (self._top is not None and entry < self._top):
-            self._top = entry
-        self.entries[name] = entry
+    def add(self, ticket: Held) -> None:
+        """Joins; one that was in no line."""
+        if not self.size or (self.top is not None and ticket < self.top):
+            self.top = ticket
+        ticket.line = self._mark
+        self.size += 1
         self._held += 1
-        if self._held > _FEW and self._held > 3 * len(self.entries):
-            self._sweep()
+        if self._held > _FEW and self._held > 3 * self.size:
+            self._sweep(ticket)
             return
+        key = ticket.key
         for run in self._runs:
-            if not run or run[-1] < entry:
-                run.append(entry)
+            if not run or run[-1].key < key:
+                run.append(ticket)
                 return
         if len(self._runs) < _MOST_RUNS:
-            self._runs.append(deque((entry,)))
+            self._runs.append(deque((ticket,)))
         else:
-            heappush(self._heap, entry)
+            heappush(self._heap, ticket)
 
-    def discard(self, name: Name) -> None:
-        """Leaves; one who is not here is no matter."""
-        if self.entries.pop(name, None) is self._top:
-            self._top = None
+    def discard(self, ticket: Held) -> None:
+        """Leaves."""
+        ticket.line = None
+        self.size -= 1
+        if ticket is self.top:
+            self.top = None
 
-    def first(self) -> Entry | None:
-        if self._top is None and self.entries:
-            self._top = self._find()
-        return self._top
+    def first(self) -> Held | None:
+        if self.top is None and self.size:
+            self.top = self._find()
+        return self.top
 
-    def _find(self) -> Entry | None:
-        entries = self.entries
-        best: Entry | None = None
+    def first_but(self, unwanted: Held) -> Held | None:
+        """The first who is somebody else."""
+        if unwanted.line is not self._mark:
+            return self.first()
+        self.discard(unwanted)
+        found = self.first()
+        self.add(unwanted)
+        return found
+
+    def in_order(self) -> list[Held]:
+        return sorted(self._all())
+
+    def some(self, most: int) -> list[Held]:
+        """As many as `most`, of those who are near the top."""
+        near = (islice(held, 3 * most) for held in (*self._runs, self._heap))
+        return list(islice(dict.fromkeys(ticket for ticket in chain(*near) if ticket.line is self._mark), most))
+
+    def _all(self) -> Iterator[Held]:
+        return iter(dict.fromkeys(ticket for ticket in chain(*self._runs, self._heap) if ticket.line is self._mark))
+
+    def _find(self) -> Held | None:
+        best: Held | None = None
+        mark = self._mark
         for run in self._runs:
             while run:
-                entry = run[0]
-                if entries.get(entry[-1]) is entry:
-                    if best is None or entry < best:
-                        best = entry
+                ticket = run[0]
+                if ticket.line is mark:
+                    if best is None or ticket < best:
+                        best = ticket
                     break
                 run.popleft()
                 self._held -= 1
         heap = self._heap
         while heap:
-            entry = heap[0]
-            if entries.get(entry[-1]) is entry:
-                return entry if best is None or entry < best else best
+            if heap[0].line is mark:
+                return heap[0] if best is None or heap[0] < best else best
             heappop(heap)
             self._held -= 1
         return best
 
-    def first_but(self, unwanted: frozenset[Name]) -> Entry | None:
-        """The first who is not among `unwanted`, of whom there are few."""
-        passed: list[Entry] = []
-        found = self.first()
-        while found is not None and found[-1] in unwanted:
-            passed.append(found)
-            self.discard(found[-1])
-            found = self.first()
-        for entry in passed:
-            self.add(entry[-1], entry=entry)
-        return found
-
-    def in_order(self) -> list[Name]:
-        return [entry[-1] for entry in sorted(self.entries.values())]
-
-    def some(self, most: int) -> list[Name]:
-        """As many as `most`, of those who are near the top."""
-        found: list[Name] = []
-        for line in (*self._runs, self._heap):
-            for entry in islice(line, 3 * most):
-                if len(found) < most and self.entries.get(entry[-1]) is entry:
-                    found.append(entry[-1])
-        return found
-
-    def _sweep(self) -> None:
-        self._runs = [deque(sorted(self.entries.values()))]
+    def _sweep(self, newest: Held) -> None:
+        self._runs = [deque(sorted({*self._all(), newest}))]
         self._heap = []
-        self._held = len(self.entries)
+        self._held = self.size

@@ -10,19 +10,21 @@ channel, a clock or a random number; must never import the desk.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import msgspec
 from sortedcontainers import SortedList
 
-from acd.core.asks import Ask, Kin, count
+from acd.core.asks import Ask, Kin, Recheck, Waiting
+from acd.core.asks import Contact as Contact
 from acd.core.choosing import Standing
-from acd.core.line import Entry, Line
+from acd.core.line import Line
 from acd.core.policy import QueuePolicy, Strategy
 from acd.core.skills import FIRST_LEVEL
 from agents import Agent, Member, Roster
-from telefonista.kernel.events import Medium, Presence
-from telefonista.kernel.ids import AgentId, CallId, OfferId, QueueName, VisitId
+from telefonista.kernel.events import Presence
+from telefonista.kernel.ids import AgentId, CallId, OfferId, QueueName
 
 MOST_NAMED = 64
 """In a queue of so many agents the reasons of a choice name each of them; in a larger one they are counted."""
@@ -52,32 +54,6 @@ ELSEWHERE = "another one is asked for"
 OTHERWISE = "free and able too"
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Somebody, or something, that waits in a queue."""
-
-    call: CallId
-    visit: VisitId
-    queue: QueueName
-    medium: Medium = Medium.CALL
-    priority: int = 0
-    place_at: float = 0.0
-    """Since when it waits, epoch seconds."""
-    order: int = 0
-    """Tells apart those who came at the same time."""
-    requires: str = ""
-    """What is asked beyond what the queue asks, at every step."""
-    language: str = ""
-    only: AgentId | None = None
-    """Nobody else, whatever their skills."""
-    sticky: AgentId | None = None
-    """Preferred until `sticky_until`, if able and at work; then anybody."""
-    sticky_until: float = 0.0
-    not_before: float = 0.0
-    """Waits, but is offered to nobody until then (epoch seconds)."""
-    refused_by: frozenset[AgentId] = _NOBODY
-    """Who missed it, and is offered it at once again only where nobody else is able."""
-
-
 class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A contact, and who is to be offered it."""
 
@@ -89,32 +65,6 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Why not each of the other agents of the queue: all where they are few, else those who were free and able."""
     others: dict[str, int] = {}
     """How many more there are for each reason."""
-
-
-class _Waiting(msgspec.Struct, gc=False):
-    """A contact in its queue, and where it is looked for at present."""
-
-    contact: Contact
-    entry: Entry
-    """Its place, in its queue and in every line."""
-    ask: Ask | None = None
-    """In whose line it stands."""
-    personal: AgentId | None = None
-    """For whom alone it waits now."""
-    withheld: bool = False
-
-
-class _Person(msgspec.Struct, gc=False):
-    """A configured agent, as the matching knows them."""
-
-    kin: Kin
-    order: int
-    """Place in the configuration's list."""
-    why: str = ""
-    """Not free, and why; empty: free."""
-    at_work: bool = False
-    benched: bool = False
-    memory: "_Memory" = msgspec.field(default_factory=lambda: _Memory())
 
 
 class _Memory(msgspec.Struct, gc=False):
@@ -132,6 +82,19 @@ class _Memory(msgspec.Struct, gc=False):
     """Calls answered of each queue that counts them."""
 
 
+class _Person(msgspec.Struct, gc=False):
+    """A configured agent, as the matching knows them."""
+
+    kin: Kin
+    order: int
+    """Place in the configuration's list."""
+    why: str = ""
+    """Not free, and why; empty: free."""
+    at_work: bool = False
+    benched: bool = False
+    memory: _Memory = msgspec.field(default_factory=_Memory)
+
+
 class Matching:
     """`language` is the installation's own: what an agent speaks whose record names none."""
 
@@ -140,16 +103,16 @@ class Matching:
         self._language = language
         self._edition = -1
         self._policies: Mapping[QueueName, QueuePolicy] = {}
-        self._waiting: dict[CallId, _Waiting] = {}
+        self._waiting: dict[CallId, Waiting] = {}
         self._queues: dict[QueueName, SortedList] = {}
         """The places of all who wait in a queue, offered or not."""
         self._asks: dict[tuple[QueueName, int, str, str], Ask] = {}
         self._kins: dict[object, Kin] = {}
         self._people: dict[AgentId, _Person] = {}
-        self._personal: dict[AgentId, Line[CallId]] = {}
-        self._later: Line[CallId] = Line()
+        self._personal: dict[AgentId, Line[Waiting]] = {}
+        self._later: Line[Recheck] = Line()
         """Contacts for whom something will change by time alone, by when."""
-        self._counts: dict[QueueName, dict[str, int]] = {}
+        self._counts: dict[QueueName, defaultdict[str, int]] = {}
         """How many agents of a large queue are not free, for each reason."""
         self._fresh_agents: dict[AgentId, None] = {}
         """Free agents of whom it is not known yet whether anybody waits for them."""
@@ -172,7 +135,7 @@ class Matching:
         if contact.call in self._waiting:
             self.remove(contact.call)
         self._now = max(self._now, now)
-        self._waiting[contact.call] = waiting = _Waiting(contact, self._entry(contact))
+        self._waiting[contact.call] = waiting = Waiting(self._key(contact), contact.order, None, contact)
         self._take_place(waiting)
         self._file(waiting)
 
@@ -182,10 +145,10 @@ class Matching:
         if waiting is not None:
             self._unfile(waiting)
             line = self._queues[waiting.contact.queue]
-            if line[0] is waiting.entry:
+            if line[0] is waiting.place:
                 del line[0]
             else:
-                line.remove(waiting.entry)
+                line.remove(waiting.place)
 
     def withhold(self, call: CallId) -> None:
         """Keep the place, and offer it to nobody: it is being offered, or does something else meanwhile."""
@@ -213,8 +176,8 @@ class Matching:
         if before != after:
             person.why = after
             for counts in person.kin.counts:
-                count(counts, before, more=-1)
-                count(counts, after, more=1)
+                counts[before] -= 1
+                counts[after] += 1
             if not after:
                 self._fresh_agents[agent] = None
             elif not before:
@@ -239,10 +202,8 @@ class Matching:
             self._now = now
         if self._edition != self._roster.edition:
             self._begin_anew()
-        later = self._later.first()
-        while later is not None and later[0] <= self._now:
-            self._refile(self._waiting[later[-1]])
-            later = self._later.first()
+        if self._later.size:
+            self._look_again()
         choice = self._for_agents() if self._fresh_agents else None
         if choice is None and self._fresh_asks:
             choice = self._for_asks()
@@ -250,8 +211,8 @@ class Matching:
 
     def recheck_at(self, call: CallId) -> float | None:
         """When time alone will change who may answer (epoch seconds): ask for the next offer then. None: never."""
-        later = self._later.entries.get(call)
-        return None if later is None else later[0]
+        recheck = self._waiting[call].recheck
+        return None if recheck is None else recheck.key
 
     def waiting(self, queue: QueueName) -> list[CallId]:
         """All who wait in a queue, the withheld too, in their order."""
@@ -260,33 +221,41 @@ class Matching:
     def position(self, call: CallId) -> int:
         """1 for who is next. Raises KeyError for a contact that does not wait."""
         waiting = self._waiting[call]
-        place: int = self._queues[waiting.contact.queue].index(waiting.entry)
+        place: int = self._queues[waiting.contact.queue].index(waiting.place)
         return place + 1
 
     def _policy(self, queue: QueueName) -> QueuePolicy:
         return self._policies.get(queue) or QueuePolicy(name=queue)
 
-    def _entry(self, contact: Contact) -> Entry:
+    def _look_again(self) -> None:
+        """At those for whom something has changed by time alone."""
+        recheck = self._later.first()
+        while recheck is not None and recheck.key <= self._now:
+            self._refile(recheck.waiting)
+            recheck = self._later.first()
+
+    def _key(self, contact: Contact) -> float:
         """Its place in a line: one of priority is worth `ageing_s` of waiting, so that it never has to be worked out
         again."""
         if not contact.priority:
-            return (contact.place_at, contact.order, contact.call)
-        ageing_s = self._policy(contact.queue).ageing_s
-        return (contact.place_at - contact.priority * ageing_s, contact.order, contact.call)
+            return contact.place_at
+        return contact.place_at - contact.priority * self._policy(contact.queue).ageing_s
 
-    def _take_place(self, waiting: _Waiting) -> None:
-        line = self._queues.get(waiting.contact.queue)
+    def _take_place(self, waiting: Waiting) -> None:
+        queue = waiting.contact.queue
+        line = self._queues.get(queue)
         if line is None:
-            line = self._queues[waiting.contact.queue] = SortedList()
-        line.add(waiting.entry)
+            line = self._queues[queue] = SortedList()
+        waiting.place = (waiting.key, waiting.order, waiting.contact.call)
+        line.add(waiting.place)
 
-    def _file(self, waiting: _Waiting) -> None:
+    def _file(self, waiting: Waiting) -> None:
         """Put a contact where it will be found: nowhere yet, with one agent, or in the line of what it asks now."""
         contact, now = waiting.contact, self._now
         if waiting.withheld:
             return
         if now < contact.not_before:
-            self._recheck(contact, at=contact.not_before)
+            self._recheck(waiting, at=contact.not_before)
             return
         if contact.only is not None:
             self._file_personally(waiting, agent=contact.only)
@@ -295,7 +264,7 @@ class Matching:
         step = 0
         for relaxation in policy.relax:
             if contact.place_at + relaxation.after_s > now:
-                self._recheck(contact, at=contact.place_at + relaxation.after_s)
+                self._recheck(waiting, at=contact.place_at + relaxation.after_s)
                 break
             step += 1
         ask = self._asks.get((contact.queue, step, contact.requires, contact.language))
@@ -303,42 +272,46 @@ class Matching:
             ask = self._new_ask(contact, policy=policy, step=step)
         if contact.sticky is not None and now < contact.sticky_until and self._awaited(contact.sticky, ask=ask):
             self._file_personally(waiting, agent=contact.sticky)
-            self._recheck(contact, at=contact.sticky_until)
+            if waiting.recheck is not None:
+                self._later.discard(waiting.recheck)
+            self._recheck(waiting, at=contact.sticky_until)
             return
         waiting.ask = ask
-        ask.line.add(contact.call, entry=waiting.entry)
-        if ask.bench.line.entries:
+        ask.line.add(waiting)
+        if ask.bench.seats:
             self._fresh_asks[ask] = None
 
-    def _file_personally(self, waiting: _Waiting, *, agent: AgentId) -> None:
+    def _file_personally(self, waiting: Waiting, *, agent: AgentId) -> None:
         waiting.personal = agent
         line = self._personal.get(agent)
         if line is None:
             line = self._personal[agent] = Line()
-        line.add(waiting.contact.call, entry=waiting.entry)
+        line.add(waiting)
         person = self._people.get(agent)
         if person is not None and not person.why:
             self._fresh_agents[agent] = None
 
-    def _unfile(self, waiting: _Waiting) -> None:
-        call = waiting.contact.call
-        self._later.discard(call)
+    def _unfile(self, waiting: Waiting) -> None:
+        if waiting.recheck is not None:
+            self._later.discard(waiting.recheck)
+            waiting.recheck = None
         if waiting.ask is not None:
-            waiting.ask.line.discard(call)
+            waiting.ask.line.discard(waiting)
             waiting.ask = None
         elif waiting.personal is not None:
             line = self._personal[waiting.personal]
-            line.discard(call)
-            if not line:
+            line.discard(waiting)
+            if not line.size:
                 del self._personal[waiting.personal]
             waiting.personal = None
 
-    def _refile(self, waiting: _Waiting) -> None:
+    def _refile(self, waiting: Waiting) -> None:
         self._unfile(waiting)
         self._file(waiting)
 
-    def _recheck(self, contact: Contact, *, at: float) -> None:
-        self._later.add(contact.call, entry=(at, contact.order, contact.call))
+    def _recheck(self, waiting: Waiting, *, at: float) -> None:
+        waiting.recheck = Recheck(at, waiting.order, None, waiting)
+        self._later.add(waiting.recheck)
 
     def _awaited(self, agent: AgentId, *, ask: Ask) -> bool:
         """Whether it makes sense to wait for this agent: able, and free now or soon."""
@@ -362,7 +335,7 @@ class Matching:
 
     def _forget_asks(self) -> None:
         """Those for whom nobody waits."""
-        self._asks = {name: ask for name, ask in self._asks.items() if ask.line}
+        self._asks = {name: ask for name, ask in self._asks.items() if ask.line.size}
         kept = set(self._asks.values())
         for kin in self._kins.values():
             kin.able = [ask for ask in kin.able if ask in kept]
@@ -381,11 +354,11 @@ class Matching:
             memory = before[agent].memory if agent in before else _Memory()
             self._people[agent] = _Person(kin, order, memory=memory)
             for skill in kin.skills:
-                count(holders, skill, more=1)
+                holders[skill] = holders.get(skill, 0) + 1
         for kin in self._kins.values():
             kin.rarity = round(sum(1 / holders[skill] for skill in kin.skills), 6)
             kin.counts = [
-                self._counts.setdefault(queue, {})
+                self._counts.setdefault(queue, defaultdict(int))
                 for queue in kin.queues
                 if len(self._roster.of_queue(queue)) > MOST_NAMED
             ]
@@ -397,12 +370,12 @@ class Matching:
             person.kin.working += person.at_work
             person.why = self._why_unready(state, person=person)
             for counts in person.kin.counts:
-                count(counts, person.why, more=1)
+                counts[person.why] += 1
             if not person.why:
                 self._fresh_agents[agent] = None
         for waiting in self._waiting.values():
-            waiting.ask = waiting.personal = None
-            waiting.entry = self._entry(waiting.contact)
+            waiting.ask = waiting.personal = waiting.recheck = waiting.line = None
+            waiting.key = self._key(waiting.contact)
             self._take_place(waiting)
             self._file(waiting)
 
@@ -430,9 +403,9 @@ class Matching:
         person.at_work = not person.at_work
         person.kin.working += 1 if person.at_work else -1
         if not person.at_work and agent in self._personal:
-            for call in tuple(self._personal[agent].entries):
-                if self._waiting[call].contact.only is None:
-                    self._refile(self._waiting[call])
+            for waiting in self._personal[agent].in_order():
+                if waiting.contact.only is None:
+                    self._refile(waiting)
 
     def _remember(self, state: Agent, *, memory: _Memory) -> None:
         """Whose turn it was, and who took how many: read from what agents do with the contacts that wait here."""
@@ -448,7 +421,7 @@ class Matching:
         elif state.presence is Presence.TALKING and state.call == memory.call and not memory.answered:
             memory.answered = True
             if self._policy(memory.queue).strategy is Strategy.FEWEST_CALLS:
-                count(memory.taken, memory.queue, more=1)
+                memory.taken[memory.queue] = memory.taken.get(memory.queue, 0) + 1
 
     def _bench(self, agent: AgentId, *, person: _Person) -> None:
         if not person.benched:
@@ -458,13 +431,15 @@ class Matching:
     def _seat(self, agent: AgentId, *, person: _Person, asks: Iterable[Ask]) -> None:
         kin, memory = person.kin, person.memory
         idle_since = self._roster[agent].idle_since
-        standing = Standing(person.order, idle_since, memory.turns, memory.taken, len(kin.queues) - 1, kin.rarity)
+        standing = Standing(idle_since, memory.turns, memory.taken, len(kin.queues) - 1, kin.rarity)
         for ask in asks:
             why = kin.unable.get(ask)
             if why is None:
-                ask.bench.add(agent, level=kin.levels.get(ask.policy.name, FIRST_LEVEL), standing=standing)
+                ask.bench.add(
+                    agent, level=kin.levels.get(ask.policy.name, FIRST_LEVEL), order=person.order, standing=standing
+                )
             else:
-                count(ask.unable, why, more=1)
+                ask.unable[why] += 1
 
     def _unbench(self, agent: AgentId, *, person: _Person) -> None:
         if person.benched:
@@ -472,7 +447,7 @@ class Matching:
             for ask in person.kin.able:
                 ask.bench.discard(agent)
             for ask, why in person.kin.unable.items():
-                count(ask.unable, why, more=-1)
+                ask.unable[why] -= 1
 
     def _for_agents(self) -> Choice | None:
         """The most urgent contact that an agent can serve of whom nothing is known yet."""
@@ -487,7 +462,7 @@ class Matching:
             ask = waiting.ask
             if ask is None:
                 return self._personal_choice(waiting, agent=agent)
-            if len(self._fresh_agents) == 1 and not ask.bench:
+            if len(self._fresh_agents) == 1 and not ask.bench.seats:
                 return self._choice(waiting, ask=ask, agents=(agent,), heads=heads)
             for each in self._fresh_agents:
                 self._bench(each, person=self._people[each])
@@ -496,69 +471,68 @@ class Matching:
 
     def _for_asks(self) -> Choice | None:
         """The most urgent contact of those that came, or ask for less than they did, while agents were free."""
-        best = math.inf
-        first: Entry | None = None
-        heads = 0
+        heads = []
         for ask in tuple(self._fresh_asks):
-            entry = ask.line.first()
-            if entry is None or not ask.bench:
+            head = ask.line.first()
+            if head is None or not ask.bench.seats:
                 del self._fresh_asks[ask]
-                continue
-            heads += 1
-            urgency = (entry[0] - self._now) / ask.target_s
-            if first is None or urgency < best or (urgency == best and entry < first):
-                best, first = urgency, entry
-        if first is None:
+            else:
+                heads.append(head)
+        if not heads:
             return None
-        waiting = self._waiting[first[-1]]
+        waiting = heads[0] if len(heads) == 1 else min(heads, key=self._urgency)
         assert waiting.ask is not None
-        return self._benched_choice(waiting, ask=waiting.ask, heads=heads)
+        return self._benched_choice(waiting, ask=waiting.ask, heads=len(heads))
 
-    def _most_urgent(self, agent: AgentId) -> tuple[_Waiting, int] | None:
-        """Of the contacts that this agent can serve; and how many lines had one. Urgent is who has waited for the
-        most times the queue's own target, what priority is worth included. Not the one that was just missed, where
-        there is another and somebody else will be able to serve the missed one."""
+    def _urgency(self, waiting: Waiting) -> tuple[float, float, int]:
+        """Smaller is more urgent: who has waited for the most times the queue's own target, what priority is worth
+        included; then by place."""
+        target_s = (
+            waiting.ask.target_s if waiting.ask is not None else self._policy(waiting.contact.queue).service_level_s
+        )
+        return ((waiting.key - self._now) / target_s, waiting.key, waiting.order)
+
+    def _most_urgent(self, agent: AgentId) -> tuple[Waiting, int] | None:
+        """Of the contacts that this agent can serve; and how many lines had one. Not the one that was just missed,
+        where there is another and somebody else will be able to serve the missed one."""
+        person = self._people[agent]
+        missed = self._missed_by(agent, person=person) if person.memory.call is not None else None
         now = self._now
-        missed = self._missed_by(agent)
         best = math.inf
-        first: Entry | None = None
+        first: Waiting | None = None
         heads = 0
-        for ask in self._people[agent].kin.able:
-            if not ask.line.entries:
+        for ask in person.kin.able:
+            line = ask.line
+            if not line.size:
                 continue
             heads += 1
-            entry = ask.line.first() if missed is None else ask.line.first_but(missed)
-            if entry is not None:
-                urgency = (entry[0] - now) / ask.target_s
-                if first is None or urgency < best or (urgency == best and entry < first):
-                    best, first = urgency, entry
+            head = (line.top or line.first()) if missed is None else line.first_but(missed)
+            if head is not None:
+                urgency = (head.key - now) / ask.target_s
+                if first is None or urgency < best or (urgency == best and head < first):
+                    best, first = urgency, head
         personal = self._personal.get(agent)
         if personal is not None:
             heads += 1
-            entry = personal.first()
-            assert entry is not None
-            urgency = (entry[0] - now) / self._policy(self._waiting[entry[-1]].contact.queue).service_level_s
-            if first is None or urgency < best or (urgency == best and entry < first):
-                first = entry
-        if first is not None:
-            return self._waiting[first[-1]], heads
-        return (self._waiting[next(iter(missed))], heads) if missed is not None else None
+            head = personal.first()
+            if head is not None and (first is None or self._urgency(head) < self._urgency(first)):
+                first = head
+        if first is None:
+            first = missed
+        return None if first is None else (first, heads)
 
-    def _missed_by(self, agent: AgentId) -> frozenset[CallId] | None:
+    def _missed_by(self, agent: AgentId, *, person: _Person) -> Waiting | None:
         """The contact that this agent can serve, was offered last, did not take, and leaves to others where there are
         any."""
-        person = self._people[agent]
-        if person.memory.call is None:
-            return None
-        waiting = self._waiting.get(person.memory.call)
+        call = person.memory.call
+        waiting = self._waiting.get(call) if call is not None else None
         if waiting is None or waiting.ask is None or agent not in waiting.contact.refused_by:
             return None
         kins = waiting.ask.kins
-        if person.kin not in kins or sum(kin.working for kin in kins) < 2:
-            return None
-        return frozenset((waiting.contact.call,))
+        alone = person.kin not in kins or sum(kin.working for kin in kins) < 2
+        return None if alone else waiting
 
-    def _benched_choice(self, waiting: _Waiting, *, ask: Ask, heads: int) -> Choice:
+    def _benched_choice(self, waiting: Waiting, *, ask: Ask, heads: int) -> Choice:
         contact = waiting.contact
         unwanted = _NOBODY
         if contact.refused_by:
@@ -572,25 +546,25 @@ class Matching:
 
     def _choice(
         self,
-        waiting: _Waiting,
+        waiting: Waiting,
         *,
         ask: Ask,
         agents: tuple[AgentId, ...],
         heads: int,
         unwanted: frozenset[AgentId] = _NOBODY,
     ) -> Choice:
-        queue, bench = ask.policy.name, ask.bench
-        losers = len(bench) - len(agents) if agents[0] in bench else 0
+        bench = ask.bench
+        losers = len(bench.seats) - len(agents) if agents[0] in bench.seats else 0
         others: dict[str, int] = {}
         if len(ask.members) <= MOST_NAMED:
             passed_over = self._named(ask, agents=agents, unwanted=unwanted)
         else:
             passed_over, others = self._counted(ask, agents=agents, losers=losers, unwanted=unwanted)
         first = bench.choosing.because if losers or len(agents) > 1 else "the only one free"
-        second = f"first in {queue}"
+        second = f"first in {ask.policy.name}"
         if heads > 1:
-            times = max(0.0, self._now - waiting.entry[0]) / ask.target_s
-            second = f"{queue} furthest from its target, {times:.1f} times {ask.target_s:g} s"
+            times = max(0.0, self._now - waiting.key) / ask.target_s
+            second = f"{ask.policy.name} furthest from its target, {times:.1f} times {ask.target_s:g} s"
         return Choice(
             contact=waiting.contact.call,
             agents=agents,
@@ -603,32 +577,31 @@ class Matching:
         """Why not each of the other agents of a queue."""
         passed_over: dict[str, str] = {}
         for agent in ask.members:
-            if agent in agents:
-                continue
-            person = self._people[agent]
-            why = person.why or person.kin.unable.get(ask)
-            if why is None:
-                why = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=agents[0])
-            passed_over[agent] = why
+            if agent not in agents:
+                person = self._people[agent]
+                why = person.why or person.kin.unable.get(ask)
+                if why is None:
+                    why = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=agents[0])
+                passed_over[agent] = why
         return passed_over
 
     def _counted(
         self, ask: Ask, *, agents: tuple[AgentId, ...], losers: int, unwanted: frozenset[AgentId]
     ) -> tuple[dict[str, str], dict[str, int]]:
         """The same for a large queue: some of those who could have been chosen are named, the others counted."""
-        others = dict(self._counts[ask.policy.name])
-        for why, number in ask.unable.items():
-            count(others, why, more=number)
-        count(others, "", more=-others.get("", 0))
+        others = {why: number for why, number in self._counts[ask.policy.name].items() if number and why}
+        others |= {why: number for why, number in ask.unable.items() if number}
         passed_over: dict[str, str] = {}
         if losers:
-            for agent in ask.bench.line.some(NEXT_NAMED + len(agents)):
+            for seat in ask.bench.line.some(NEXT_NAMED + len(agents)):
+                agent = seat.agent
                 if agent not in agents and len(passed_over) < NEXT_NAMED:
                     passed_over[agent] = JUST_MISSED if agent in unwanted else ask.bench.lost(agent, to=agents[0])
-            count(others, OTHERWISE, more=losers - len(passed_over))
+            if losers > len(passed_over):
+                others[OTHERWISE] = losers - len(passed_over)
         return passed_over, others
 
-    def _personal_choice(self, waiting: _Waiting, *, agent: AgentId) -> Choice:
+    def _personal_choice(self, waiting: Waiting, *, agent: AgentId) -> Choice:
         contact = waiting.contact
         members = self._roster.of_queue(contact.queue)
         passed_over: dict[str, str] = {}
@@ -638,8 +611,9 @@ class Matching:
                 if each != agent:
                     passed_over[each] = self._people[each].why or ELSEWHERE
         else:
-            others = dict(self._counts[contact.queue])
-            free_too = others.pop("", 0) - (contact.queue in self._people[agent].kin.queues)
-            count(others, ELSEWHERE, more=free_too)
+            others = {why or ELSEWHERE: number for why, number in self._counts[contact.queue].items() if number}
+            if contact.queue in self._people[agent].kin.queues:
+                others[ELSEWHERE] -= 1
+                others = {why: number for why, number in others.items() if number}
         because = "asked for by name" if contact.only is not None else "served this citizen last"
         return Choice(contact=contact.call, agents=(agent,), because=because, passed_over=passed_over, others=others)
