@@ -127,7 +127,12 @@ class _Actor:
         return ""
 
     def says(self, words: str) -> str:
-        """While it speaks; what it makes nothing of is said to it again when it has finished, as people do."""
+        """As soon as somebody listens; what is made nothing of while we speak is said again when we have finished, as
+        people do."""
+        for _ in range(MOST_SOUNDS):
+            if self.rehearsal.listening or not self.rehearsal.is_speaking:
+                break
+            self.rehearsal.listens()
         listening = self.rehearsal.listening
         self.forget()
         wrong = self.rehearsal.says(words)

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 import unicodedata
@@ -38,6 +39,8 @@ _VOICES_AT_ONCE = 2
 _REPORT_EVERY_S = 2.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,79}", re.ASCII)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_OUTPUT = "{output_file}"
+_LANGUAGE_WORD = "{language}"
 _SAFE_SIGNS = frozenset("/._-+@=~")
 
 
@@ -113,6 +116,43 @@ class EspeakSynthesiser:
         if spoken.returncode != 0 or not target.is_file() or target.stat().st_size < _SMALLEST_WAV_BYTES:
             complaint = " ".join(spoken.stderr.decode(errors="replace").split()) or f"exit code {spoken.returncode}"
             raise SynthesisFailed(f"espeak-ng could not speak “{_short(text)}”: {complaint[:200]}")
+
+
+class CommandSynthesiser:
+    """Any program that reads a text from standard input and writes a WAV file: Piper, for one.
+
+    `command` is split as a shell would and run without one; `{output_file}` and `{language}` are replaced in its words.
+    """
+
+    def __init__(self, command: str, *, timeout_s: float = 60.0) -> None:
+        """Raises UnspeakablePrompt, whose message says what is wrong with the command."""
+        try:
+            self._words = tuple(shlex.split(command))
+        except ValueError as wrong:
+            raise UnspeakablePrompt(f"synthesiser command: {wrong}") from wrong
+        if not any(_OUTPUT in word for word in self._words):
+            raise UnspeakablePrompt(f"synthesiser command: it needs {_OUTPUT}, where the sound is to be written")
+        self._timeout_s = timeout_s
+
+    @property
+    def identity(self) -> str:
+        return "\0".join(("command", *self._words))
+
+    def synthesise(self, text: str, *, language: str, target: Path) -> None:
+        command = [word.replace(_OUTPUT, str(target)).replace(_LANGUAGE_WORD, language) for word in self._words]
+        try:
+            spoken = subprocess.run(
+                command, input=f"{text}\n".encode(), capture_output=True, timeout=self._timeout_s, check=False
+            )
+        except OSError as refusal:
+            raise SynthesisFailed(f"the synthesiser cannot be started: {command[0]}: {refusal.strerror}") from refusal
+        except subprocess.TimeoutExpired as late:
+            raise SynthesisFailed(
+                f"the synthesiser took more than {self._timeout_s:g} s for “{_short(text)}”"
+            ) from late
+        if spoken.returncode != 0 or not _is_sound_file(target):
+            complaint = " ".join(spoken.stderr.decode(errors="replace").split()) or f"exit code {spoken.returncode}"
+            raise SynthesisFailed(f"the synthesiser could not speak “{_short(text)}”: {complaint[:200]}")
 
 
 class PromptLibrary:

@@ -47,7 +47,7 @@ from ivr.core.speaking import (
     position_pieces,
 )
 from ivr.music import compose_music
-from ivr.prompts import EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
+from ivr.prompts import CommandSynthesiser, EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
 from telefonista.app.certificates import Certificate
@@ -55,7 +55,8 @@ from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, ConfigInvalid, read_config, warnings
 from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
-from telefonista.app.flows import read_flows
+from telefonista.app.errands import Errands
+from telefonista.app.flows import read_flows, read_other_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
 from telefonista.app.provisioning import LIST_REGISTRATIONS, certificate_of, contacts_of, tls_files
 from telefonista.app.speech import Ears, Recognisers
@@ -73,7 +74,7 @@ from telefonista.kernel.events import (
     RecordingFailed,
     RecordingKept,
 )
-from telefonista.kernel.ids import AgentId, CallId, LineName, QueueName, RecordingId, recording_id
+from telefonista.kernel.ids import AgentId, CallId, FlowName, LineName, QueueName, RecordingId, recording_id
 from telefonista.kernel.ports import LinkDown, Observation, Refused
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, port_holder
@@ -89,6 +90,7 @@ from telefonista.store.journal import FileJournal
 from telefonista.store.number import e164
 from telefonista.store.projection import Projector, country_by_line
 from telefonista.store.queries import earlier_calls, last_agents, list_calls
+from telefonista.store.sources import HttpSource, Remembering, Source, SourceUnusable, SqlSource
 from telefonista.version import VERSION
 
 _log = structlog.get_logger("telefonista")
@@ -99,6 +101,7 @@ WELCOME_BACK = Prompt(text="Hola. Gracias por llamarnos nuevamente.")
 """What the FastAGI demonstration says."""
 
 READY_TIMEOUT_S = 30.0
+LONGEST_LOOKUP_S = 15.0
 STOP_TIMEOUT_S = 8.0
 AUDIT_EVERY_S = 15.0
 WATCH_EVERY_S = 0.25
@@ -179,12 +182,14 @@ def tools(*, report: Report, sipp: bool = False) -> Toolbox:
     return ensure(default_folder(), wanted=wanted, report=report)
 
 
-def prompt_library(home: Home, toolbox: Toolbox) -> PromptLibrary:
-    """Synthesised prompts are shared by all installations of this user; recordings belong to one."""
+def prompt_library(home: Home, toolbox: Toolbox, *, command: str = "") -> PromptLibrary:
+    """Synthesised prompts are shared by all installations of this user; recordings belong to one. `command` speaks in
+    place of espeak-ng. Raises `UnspeakablePrompt` for a command that is none."""
+    own = EspeakSynthesiser(toolbox.espeak.command(), data_path=toolbox.espeak_data)
     return PromptLibrary(
         default_folder().parent / "prompts",
         recordings_folder=home.prompts,
-        synthesiser=EspeakSynthesiser(toolbox.espeak.command(), data_path=toolbox.espeak_data),
+        synthesiser=CommandSynthesiser(command) if command else own,
     )
 
 
@@ -296,15 +301,18 @@ class Installation:
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         toolbox = await asyncio.to_thread(partial(tools, report=self._report))
         flows = read_flows(self.home, self.config)
-        self._library = prompt_library(self.home, toolbox)
-        await asyncio.to_thread(self._prepare_sounds, flows.values())
+        others = read_other_flows(self.home, self.config, lines=flows)
+        self._library = prompt_library(self.home, toolbox, command=self.config.synthesiser.command)
+        await asyncio.to_thread(self._prepare_sounds, (*flows.values(), *others.values()))
 
         self.database = open_database(self.config.database.url or sqlite_url(self.home.database_file))
         stack.callback(self.database.dispose)
         self._workers = start_workers()
         stack.callback(self._workers.shutdown)
 
-        self.engine = self._build_engine(flows)
+        self._errands = self._build_errands()
+        stack.callback(self._errands.close)
+        self.engine = self._build_engine(flows, others)
         stack.push_async_callback(self._cancel_tasks)
         still_open = self.engine.recover(self._journal.read(), next_seq=self._journal.next_seq)
         if still_open:
@@ -364,7 +372,33 @@ class Installation:
     def _rule(self, agents: AgentsService) -> None:
         agents.follow(directory=self.config.directory, automatic=self.config.login == "automatic")
 
-    def _build_engine(self, flows: Mapping[LineName, Flow]) -> Engine:
+    def _build_errands(self) -> Errands:
+        sources, private = self._sources(self.config)
+        return Errands(
+            sources,
+            private=private,
+            database=self.database,
+            sink=lambda event: self.engine.receive(event),
+            spawn=self._spawn,
+        )
+
+    def _sources(self, config: Config) -> tuple[Mapping[str, Source], frozenset[str]]:
+        """Where flows look things up, and which of these are private. Raises `ConfigInvalid`."""
+        own = config.database.url or sqlite_url(self.home.database_file)
+        sources: dict[str, Source] = {}
+        for each in config.sources:
+            try:
+                source: Source = (
+                    HttpSource(each.url)
+                    if each.url
+                    else SqlSource(each.database or own, query=each.sql, deadline_s=LONGEST_LOOKUP_S)
+                )
+            except SourceUnusable as problem:
+                raise ConfigInvalid(f"{self.home.config_file}: source {each.name}: {problem}") from problem
+            sources[each.name] = Remembering(source, for_s=each.cache_s) if each.cache_s else source
+        return sources, frozenset(each.name for each in config.sources if each.private)
+
+    def _build_engine(self, flows: Mapping[LineName, Flow], others: Mapping[FlowName, Flow]) -> Engine:
         desk_of: list[Desk] = []
         agents = AgentsService(members(self.config), granted=lambda queue: desk_of[0].policy(queue).granted)
         self._rule(agents)
@@ -383,13 +417,14 @@ class Installation:
         return Engine(
             calls=Calls(),
             agents=agents,
-            ivr=IvrService(flows, default_queue=QueueName(self.config.queues[0].name)),
+            ivr=IvrService(flows, default_queue=QueueName(self.config.queues[0].name), others=others),
             acd=AcdService(desk_of[0]),
             recordings=RecordingsService(),
             journal=self._journal,
             clock=LoopClock(),
             keep_recording=lambda command: self._spawn(self._keep(command)),
             on_failure=self.fail,
+            run_errand=self._errands.run,
         )
 
     def _may_call(self, number: str, at: float) -> str | None:
@@ -683,6 +718,8 @@ class Installation:
     async def _reload(self) -> str:
         config = read_config(self.home.config_file)
         flows = read_flows(self.home, config)
+        others = read_other_flows(self.home, config, lines=flows)
+        sources, private = self._sources(config)
         fixed = {"node", "sip_address", "sip_tls_port", "own_asterisk", "database", "speech"}
         needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
         kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
@@ -691,7 +728,7 @@ class Installation:
         try:
             self.secrets = self.home.secrets(self.config)
             toolbox = await asyncio.to_thread(partial(tools, report=self._report))
-            await asyncio.to_thread(self._prepare_sounds, flows.values())
+            await asyncio.to_thread(self._prepare_sounds, (*flows.values(), *others.values()))
             await self._look_after_certificate()
             plan = self._plan(toolbox)
         except (ConfigInvalid, OSError, PlanError, SynthesisFailed, UnspeakablePrompt) as problem:
@@ -700,7 +737,10 @@ class Installation:
                 raise
             raise ConfigInvalid(f"{self.home.config_file}: {problem}") from problem
         self._rule(self.engine.agents)
-        self.engine.configure(policies=self._policies(self.config), members=members(self.config), flows=flows)
+        self._errands.replace(sources, private=private)
+        self.engine.configure(
+            policies=self._policies(self.config), members=members(self.config), flows=flows, other_flows=others
+        )
         await self._tell_asterisk(plan)
         await self.link.watch([AgentId(who) for who in self.config.telephones])
         restart = f"; restart for: {', '.join(needs_restart)}" if needs_restart else ""

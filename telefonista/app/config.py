@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from acd import (
     CallbackPolicy,
@@ -165,6 +165,12 @@ def _destination(value: str) -> str:
     return value
 
 
+def _parameter(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", value):
+        raise ValueError("a parameter has letters, digits and _")
+    return value
+
+
 _Where = tuple[int | str, ...]
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -178,6 +184,7 @@ ShownNumber = Annotated[str, Field(pattern=r"^(\+?[0-9]{1,40})?$")]
 HostName = Annotated[str, AfterValidator(_host_name)]
 Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
+Parameter = Annotated[str, AfterValidator(_parameter)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
 NumberPattern = Annotated[str, AfterValidator(_number_pattern)]
 PauseKey = Annotated[str, AfterValidator(_pause_key)]
@@ -393,6 +400,40 @@ class PersonConfig(_Strict):
         )
 
 
+class SourceConfig(_Strict):
+    """Where flows look something up: an HTTP address, or a query of a database."""
+
+    name: Name
+    url: str = ""
+    """Of a GET that answers JSON; parameters go into its query."""
+    sql: str = ""
+    """A query, with `:name` for each parameter; its first row is the answer."""
+    database: str = ""
+    """Of the query; empty is the installation's own."""
+    parameters: tuple[Parameter, ...] = ()
+    """Those that a flow must give."""
+    cache_s: float = Field(0, ge=0, le=86400)
+    """How long an answer counts."""
+    private: bool = False
+    """Whether the journal must not have its answers."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "SourceConfig":
+        if bool(self.url) == bool(self.sql):
+            raise ValueError("a source has a url or an sql, and not both")
+        if self.database and not self.sql:
+            raise ValueError("a database is for an sql")
+        return self
+
+
+class SynthesiserConfig(_Strict):
+    """Who speaks what nobody has recorded."""
+
+    command: str = ""
+    """A program that reads a text from standard input and writes a WAV file at `{output_file}`; `{language}` is the
+    language. Empty: espeak-ng."""
+
+
 class DatabaseConfig(_Strict):
     url: str = ""
     """An SQLAlchemy URL; empty means SQLite in the home folder."""
@@ -432,6 +473,8 @@ class Config(_Strict):
     """Who leaves a queue sooner than this did not mean to wait."""
     longest_call_s: int = Field(7200, ge=60, le=86400)
     database: DatabaseConfig = DatabaseConfig()
+    sources: tuple[SourceConfig, ...] = ()
+    synthesiser: SynthesiserConfig = SynthesiserConfig()
     speech: SpeechConfig = SpeechConfig()
     lines: tuple[LineConfig, ...] = Field(min_length=1)
     queues: tuple[QueueConfig, ...] = Field(min_length=1)
@@ -522,9 +565,15 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         "queue": [(("queues", n, "name"), queue.name) for n, queue in enumerate(config.queues)],
         "agent": [(("agents", n, "id"), agent.id) for n, agent in enumerate(config.agents)],
         "route": [(("routes", n, "name"), route.name) for n, route in enumerate(config.routes)],
+        "source": [(("sources", n, "name"), source.name) for n, source in enumerate(config.sources)],
         "person": [(("people", n, "id"), person.id) for n, person in enumerate(config.people)],
         "code": [(("queues", n, "code"), queue.code) for n, queue in enumerate(config.queues) if queue.code],
     }
+    for n, source in enumerate(config.sources):
+        bound = set(re.findall(r"(?<![:\w]):([A-Za-z_]\w*)", source.sql))
+        if source.sql and bound != set(source.parameters):
+            odd = ", ".join(sorted(bound ^ set(source.parameters)))
+            yield ("sources", n, "sql"), f"parameters of the query and of the list are not the same: {odd}"
     accounts = {*config.telephones, CITIZEN_TELEPHONE}
     for where, name in named["route"]:
         if name in accounts:

@@ -45,7 +45,7 @@ from telefonista.kernel.events import (
     RequestRefused,
     TimerFired,
 )
-from telefonista.kernel.ids import CallId, LegId, LineName, RecordingId, citizen_leg
+from telefonista.kernel.ids import CallId, FlowName, LegId, LineName, RecordingId, citizen_leg
 from telefonista.kernel.machine import Output
 from telefonista.kernel.ports import Cancellable, Clock, Journal, Observation, Pbx
 from telefonista.kernel.reconcile import Agreement, Suspicion, audit, missing_legs, reconcile
@@ -132,14 +132,19 @@ class Engine:
         return len(self.calls.open)
 
     def configure(
-        self, *, policies: Iterable[QueuePolicy], members: Iterable[Member], flows: Mapping[LineName, Flow]
+        self,
+        *,
+        policies: Iterable[QueuePolicy],
+        members: Iterable[Member],
+        flows: Mapping[LineName, Flow],
+        other_flows: Mapping[FlowName, Flow] | None = None,
     ) -> None:
         """The configuration was read again: it holds for what happens from here on, and whoever waits may be offered at
         once to an agent who is new in a queue. Raises `EngineFailed`."""
         self._check()
         self.desk.configure(policies)
         self.agents.roster.configure(members)
-        self.ivr.replace_flows(flows)
+        self.ivr.replace_flows(flows, others=other_flows)
         self._take(None)
 
     def receive(self, event: Event, at: float | None = None) -> None:

@@ -4,6 +4,8 @@ Works on files alone: no engine, no Asterisk and no installation is needed. A fl
 those that come with the engine. Exit codes: 0 all is well, 1 a flow or a dialogue is wrong, 2 it cannot be read at all.
 """
 
+from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,15 +13,14 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from ivr import Flow, FlowInvalid, check_queues, load_flow, sample_flow
+from ivr import Flow, FlowInvalid, Problem, load_flow, load_procedures, sample_flow
 from ivr.dialogues import DEFAULT_MOMENT, moment_of, play, read_dialogues
 from ivr.drawing import draw as draw_flow
 from ivr.rehearsal import Rehearsal
 from telefonista.app.config import ConfigInvalid, read_config
-from telefonista.app.flows import SAMPLES
+from telefonista.app.flows import SAMPLES, check_all, is_dialogues
 from telefonista.app.home import Home
 from telefonista.kernel.events import Event, InputTaken, NodeEntered, VariableSet
-from telefonista.kernel.ids import QueueName
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +37,7 @@ FlowsArgument = Annotated[
 ]
 FlowArgument = Annotated[str, typer.Argument(metavar="FLOW", help="A file, or the name of a flow that comes along.")]
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="An installation: its queues must be those that the flow leads to.")
+    Path | None, typer.Option("--home", help="An installation: its queues, flows and sources are those to use.")
 ]
 
 LISTEN = ""
@@ -49,12 +50,12 @@ _HELP = "digits, * and #: press keys · words: say them · Enter: listen · . an
 @app.command()
 def check(flows: FlowsArgument = None, home: HomeOption = None) -> None:
     """Find what is wrong with flows: each problem with its file and line."""
-    queues = None if home is None else _queues(home)
+    fits = None if home is None else _fitting(home)
     wrong = 0
-    for name in flows or SAMPLES:
+    for name in _flows(flows):
         try:
             flow = _read(name)
-            problems = () if queues is None else check_queues(flow, queues)
+            problems = () if fits is None else fits(flow)
             if problems:
                 raise FlowInvalid(problems)
         except FlowInvalid as invalid:
@@ -71,7 +72,7 @@ def check(flows: FlowsArgument = None, home: HomeOption = None) -> None:
 def play_dialogues(flows: FlowsArgument = None) -> None:
     """Play the dialogues written beside each flow (NAME.dialogues.yaml) and say where one goes otherwise."""
     played = failed = 0
-    for name in flows or SAMPLES:
+    for name in _flows(flows):
         flow = _read_or_fail(name)
         file, text = dialogues_of(name)
         try:
@@ -166,8 +167,11 @@ def _news(event: Event) -> str:
 
 
 def _read(name: str) -> Flow:
+    """A flow in the `flows/` of an installation reads out the procedures of that installation."""
     path = Path(name)
-    return sample_flow(name) if name in SAMPLES and not path.exists() else load_flow(path)
+    if name in SAMPLES and not path.exists():
+        return sample_flow(name)
+    return load_flow(path, procedures=load_procedures(path.absolute().parent.parent / "procedures"))
 
 
 def _read_or_fail(name: str) -> Flow:
@@ -193,12 +197,18 @@ def dialogues_of(name: str) -> tuple[str, str]:
         _fail(f"{beside} is not UTF-8 text; save it as UTF-8")
 
 
-def _queues(folder: Path) -> list[QueueName]:
+def _flows(names: list[str] | None) -> list[str]:
+    """Those that were named, without the dialogues that `*.yaml` also names; all that come along by default."""
+    return [name for name in names or SAMPLES if not is_dialogues(name)]
+
+
+def _fitting(folder: Path) -> Callable[[Flow], tuple[Problem, ...]]:
+    """What tells of a flow where it does not fit an installation."""
     home = Home(folder)
     if not home.config_file.exists():
         _fail(f"{home.folder} is no installation: there is no {home.config_file}")
     try:
-        return [QueueName(queue.name) for queue in read_config(home.config_file).queues]
+        return partial(check_all, home=home, config=read_config(home.config_file))
     except ConfigInvalid as invalid:
         _fail(str(invalid))
 

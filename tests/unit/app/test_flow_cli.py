@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from telefonista.app.cli import app
+from telefonista.app.flows import SAMPLES
 
 FLOW = """\
 flow: corta
@@ -36,7 +37,15 @@ def short(tmp_path: Path) -> Path:
 def test_flows_that_come_along_are_good() -> None:
     result = flow("check")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout.count("good") == 2
+    assert result.stdout.count("good") == len(SAMPLES)
+
+
+def test_dialogues_that_are_named_with_flows_are_not_taken_for_flows(short: Path) -> None:
+    beside = short.with_name("corta.dialogues.yaml")
+    beside.write_text("Una:\n  steps:\n    - presses: '0'\n    - ends: queue general\n", encoding="utf-8")
+    for command in ("check", "test"):
+        result = flow(command, str(beside), str(short))
+        assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_what_is_wrong_with_a_flow_is_told_with_its_line(short: Path) -> None:

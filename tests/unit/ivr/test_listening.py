@@ -6,6 +6,7 @@ import pytest
 
 from ivr.core.flow import Flow, Listen
 from ivr.core.reading import read_flow
+from ivr.dialogues import play, read_dialogues
 from ivr.service import IvrService
 from telefonista.kernel.commands import Play, StartListening, StopListening, StopPlayback
 from telefonista.kernel.events import (
@@ -370,3 +371,21 @@ def test_arrival_without_a_listening_node_says_nothing_of_speech() -> None:
     (entered,) = [output for output in outputs if isinstance(output, FlowEntered)]
     assert not entered.speech
     assert not of_kind(outputs, Play)
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ("[{says: claro}, {ends: queue general}]", ""),
+        ("[{says: no}, {hears: Gracias}, {ends: goodbye}]", ""),
+        ("[{says: quizás}, {hears: No le entendí}, {presses: '1'}, {ends: queue general}]", ""),
+        ("[speech fails, {hears: marque uno}, {presses: '1'}, {ends: queue general}]", ""),
+        ("[speech fails, {says: sí}, {ends: queue general}]", "nobody listens"),
+        ("[speech fails, speech fails, {ends: queue general}]", "nobody listens"),
+        ("[{says: sí}, {says: sí}, {ends: queue general}]", "it is over already"),
+    ],
+)
+def test_dialogues_have_citizens_who_speak(steps: str, problem: str) -> None:
+    (dialogue,) = read_dialogues(f"Habla:\n  steps: {steps}\n", flow=FLOW, file="voz.dialogues.yaml")
+    wrong = play(dialogue, flow=FLOW, file="voz.dialogues.yaml")
+    assert (problem in str(wrong)) if problem else wrong is None
