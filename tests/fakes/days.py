@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from agents import Member
 from telefonista.kernel.call import CallState
 from telefonista.kernel.cascade import Cascade
-from telefonista.kernel.events import CallArrived, ConversationEnded, EndReason, Entry, Presence
+from telefonista.kernel.events import CallArrived, ConversationEnded, EndReason, Entry, Presence, ReadyAsked
 from telefonista.kernel.ids import LegId, PlaybackId, citizen_leg, is_ours
 from tests.fakes.house import ANA, DIRECT, INFO, LUIS, MEMBERS, House, but_for_phones, differences
 from tests.fakes.ledger import Ledger
@@ -271,6 +271,10 @@ class Day:
         for agent in AGENTS:
             house.node.phone_becomes(agent, "NOT_INUSE")
         self._guard_looks_twice()
+        for agent in AGENTS:
+            if house.engine.agents.roster[agent].presence is Presence.PAUSED:
+                # After too many misses in a row, which whoever is there again ends.
+                house.engine.receive(ReadyAsked(agent=agent))
         house.pass_time(100)
         house.keep_recordings()
         self.check()
