@@ -292,8 +292,6 @@ def _leg_ended_dialling(call: Call, event: LegEnded, at: float) -> Step:
         ]
     if offered is None:
         return remaining, []
-    if offered is not call.offers[0]:
-        return remaining, [_offer_ends(call, offered, ring_outcome(event, rang=offered.rang))]
     outcome = OfferOutcome.LOST if event.lost else OfferOutcome.REFUSED
     return remaining, [
         AttemptEnded(call=call.call, leg=call.citizen, attempt=call.attempt, outcome=OfferOutcome.WITHDRAWN),

@@ -137,8 +137,9 @@ def leg_unheld(call: Call, event: LegUnheld, at: float) -> Step:
 
 
 def refer_received(call: Call, event: ReferReceived, at: float) -> Step:
-    """Those who know whom a number means ask for the transfer; the telephone is told what came of that."""
-    if event.leg != call.agent_leg:
+    """Those who know whom a number means ask for the transfer; the telephone is told what came of that. Nothing was
+    dialled where the telephone wants to join two of its own calls: those are not one call of ours."""
+    if event.leg != call.agent_leg or not event.dialled:
         return call, [AnswerRefer(call=call.call, leg=event.leg, accepted=False)]
     return replace(call, referring=event.leg), []
 

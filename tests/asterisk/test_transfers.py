@@ -6,6 +6,7 @@ from recordings.sound import tone_level
 from telefonista.app.sipp import LETS_RING, CitizenPlan
 from tests.asterisk.conftest import OpenHouse
 from tests.asterisk.house import until
+from tests.asterisk.keyed_phone import registered
 from tests.asterisk.wishing import ANA_HZ, CITIZEN_HZ, KEY, LUIS_HZ, the_call, until_hears, wished
 
 NUMBER, OUTSIDE = "099463021", "29001950"
@@ -82,3 +83,33 @@ async def test_citizen_passed_on_to_a_number_outside_hears_music_and_then_whoeve
         ("", "diverted"),
     ]
     assert [each["state"] for each in row["recordings"]] == ["kept", "kept"]
+
+
+async def test_transfer_key_of_a_telephone_asks_the_engine_and_the_telephone_is_told_what_came_of_it(
+    open_house: OpenHouse,
+) -> None:
+    """A REFER to a colleague's number; one to a number that nobody may dial; one onto another dialogue (attended)."""
+    house = await open_house(flow="corto", agents=("101", "102"))
+    ana = await registered("101", secret=house.secret_of("101"), sip_port=house.sip_port, tone_hz=ANA_HZ)
+    try:
+        await house.until_presence("ready", agent="101")
+        citizens = await house.citizens(CitizenPlan(number=NUMBER, tone_hz=CITIZEN_HZ, presses=KEY))
+        await house.until_state("talking", number=NUMBER)
+        luis = await house.agent("102", tone_hz=LUIS_HZ)
+        citizen = citizens.lines[NUMBER]
+
+        assert await ana.transfer("00598290019500") == 202
+        await until(lambda: any("603" in told for told in ana.notified), "the telephone is told that it may not")
+        assert await ana.transfer_onto("nobody@here", to_tag="a", from_tag="b", number="102") == 202
+        await until(lambda: sum("603" in told for told in ana.notified) == 2, "nor onto a dialogue of its own")
+        await until_hears(citizen, "the citizen", tones=(ANA_HZ,))
+
+        assert await ana.transfer("102") == 202
+        await until_hears(citizen, "the citizen", tones=(LUIS_HZ,), not_tones=(ANA_HZ,))
+        await until_hears(luis.line, "the colleague", tones=(CITIZEN_HZ,))
+        await until(lambda: any("200" in told for told in ana.notified), "the telephone is told that it is done")
+        citizens.hang_up(NUMBER)
+        row = await house.stored(NUMBER)
+        assert [each["agent"] for each in row["conversations"]] == ["101", "102"]
+    finally:
+        ana.close()

@@ -159,7 +159,8 @@ class ChannelUnhold(Message, frozen=True, tag=True, kw_only=True):
 
 class RequestedDestination(msgspec.Struct, frozen=True, gc=False):
     destination: str = ""
-    """What was dialled; empty for a transfer onto another dialogue of the telephone's (`Replaces`)."""
+    protocol_id: str = ""
+    """The other dialogue of the telephone's that is to be replaced (`Replaces`): an attended transfer."""
 
 
 class ReferTo(msgspec.Struct, frozen=True):
@@ -384,9 +385,9 @@ def _referred(message: ChannelTransfer) -> Event | None:
     if message.state:
         return None
     leg = message.referred_by.source_channel.id
-    return ReferReceived(
-        call=call_of(leg), leg=LegId(leg), dialled=told(message.refer_to.requested_destination.destination)
-    )
+    wanted = message.refer_to.requested_destination
+    dialled = "" if wanted.protocol_id else told(wanted.destination)
+    return ReferReceived(call=call_of(leg), leg=LegId(leg), dialled=dialled)
 
 
 def _played(message: PlaybackFinished) -> Event | None:

@@ -3,17 +3,23 @@
 import pytest
 
 from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, CallState
-from telefonista.kernel.calls import Calls
-from telefonista.kernel.commands import Answer, HangUp, SetTimer
+from telefonista.kernel.calls import Calls, owed
+from telefonista.kernel.commands import Answer, HangUp, Mute, SetTimer, StartMusic
 from telefonista.kernel.events import (
     CallArrived,
     CallStopped,
+    ContactBooked,
     ConversationStarted,
     Entry,
     Event,
     HandedOff,
+    HoldBegan,
+    LegAnswered,
     LegEnded,
+    Medium,
     OfferMade,
+    Supervision,
+    SupervisionBegan,
 )
 from telefonista.kernel.ids import (
     AgentId,
@@ -24,7 +30,9 @@ from telefonista.kernel.ids import (
     agent_leg,
     bridge_id,
     citizen_leg,
+    contact_id,
     offer_id,
+    supervisor_leg,
     visit_id,
 )
 
@@ -52,6 +60,42 @@ def room(*events: Event) -> Calls:
     for seq, event in enumerate(events, start=1):
         calls.handle(Entry(seq=seq, at=5.0, event=event))
     return calls
+
+
+BOOKED = ContactBooked(
+    call=contact_id(CALL, n=1),
+    origin=CALL,
+    medium=Medium.CALLBACK,
+    queue=QueueName("general"),
+    number="099",
+    line=LineName("0800-info"),
+    route=RouteName("red"),
+    place_at=2.0,
+)
+
+
+def test_contact_that_is_booked_is_open_beside_its_call_and_once() -> None:
+    calls = room(arrived(), BOOKED)
+    before = dict(calls.open)
+    assert set(before) == {CALL, BOOKED.call}
+    assert calls.handle(Entry(seq=3, at=9.0, event=BOOKED)) == ()
+    assert dict(calls.open) == before
+    assert calls.resume(BOOKED.call, at=50.0) == []
+    assert [owed(before[call]) for call in (CALL, BOOKED.call)] == [False, True]
+
+
+def test_citizen_on_hold_is_given_the_music_again_after_a_gap_and_a_listener_is_muted_again() -> None:
+    hold = HoldBegan(call=CALL, agent=AgentId("101"))
+    supervisor = SupervisionBegan(
+        call=CALL, supervisor=AgentId("109"), leg=supervisor_leg(CALL, n=1), mode=Supervision.LISTEN
+    )
+    picked_up = LegAnswered(call=CALL, leg=supervisor_leg(CALL, n=1))
+    calls = room(arrived(), HANDED_OFF, OFFERED, CONNECTED, hold, supervisor, picked_up)
+    assert calls.resume(CALL, at=50.0) == [
+        Answer(call=CALL, leg=CITIZEN),
+        Mute(call=CALL, leg=supervisor_leg(CALL, n=1)),
+        StartMusic(call=CALL, leg=CITIZEN),
+    ]
 
 
 def test_call_that_arrives_twice_is_the_same_call() -> None:
