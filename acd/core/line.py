@@ -64,7 +64,7 @@ class Line(Generic[Held]):
             return
         key = ticket.key
         for run in self._runs:
-            if not run or run[-1].key < key:
+            if not run or run[-1].key < key or run[-1] < ticket:
                 run.append(ticket)
                 return
         if len(self._runs) < _MOST_RUNS:
@@ -97,9 +97,14 @@ class Line(Generic[Held]):
         return sorted(self._all())
 
     def some(self, most: int) -> list[Held]:
-        """As many as `most`, of those who are near the top."""
-        near = (islice(held, 3 * most) for held in (*self._runs, self._heap))
-        return list(islice(dict.fromkeys(ticket for ticket in chain(*near) if ticket.line is self._mark), most))
+        """As many as `most`, of those who are near the top; perhaps fewer, for it does not look far."""
+        found: list[Held] = []
+        for ticket in islice(chain(*self._runs, self._heap), 2 * most):
+            if ticket.line is self._mark and ticket not in found:
+                found.append(ticket)
+                if len(found) == most:
+                    break
+        return found
 
     def _all(self) -> Iterator[Held]:
         return iter(dict.fromkeys(ticket for ticket in chain(*self._runs, self._heap) if ticket.line is self._mark))
@@ -111,7 +116,7 @@ class Line(Generic[Held]):
             while run:
                 ticket = run[0]
                 if ticket.line is mark:
-                    if best is None or ticket < best:
+                    if best is None or ticket.key < best.key or ticket < best:
                         best = ticket
                     break
                 run.popleft()

@@ -28,7 +28,7 @@ from telefonista.kernel.ids import AgentId, CallId, OfferId, QueueName
 
 MOST_NAMED = 64
 """In a queue of so many agents the reasons of a choice name each of them; in a larger one they are counted."""
-NEXT_NAMED = 8
+NEXT_NAMED = 5
 """Free and able agents who are named in a larger queue, beside the one who was chosen."""
 MOST_ASKS = 2000
 """Kinds of what contacts ask that are remembered; more are forgotten as soon as nobody waits for them."""
