@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import ari, calls, day, free
+from benchmarks import ari, calls, day, free, routing
 from benchmarks.house import HouseFailed, open_asterisk, open_house
 from benchmarks.machine import Machine
 from benchmarks.phones import PhonesFailed
@@ -22,7 +22,7 @@ from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free", "memory", "ari", "day")
+PARTS = ("calls", "rate", "free", "memory", "ari", "day", "routing")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -67,7 +67,12 @@ async def _day(*, quick: bool) -> tuple[str, list[Section]]:
     return await day.measure(seeds=(1,) if quick else (1, 2), length_s=day.QUICK_S if quick else day.LENGTH_S)
 
 
-_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free, "day": _day}
+async def _routing(*, quick: bool) -> tuple[str, list[Section]]:
+    # No Asterisk has a part in it.
+    return "", routing.measure(quick=quick)
+
+
+_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free, "day": _day, "routing": _routing}
 
 
 async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
@@ -80,10 +85,11 @@ async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
 
 def _heading(machine: Machine, *, asterisk: str, arguments: Sequence[str]) -> list[str]:
     version = re.search(r"Asterisk (\S+)", asterisk)
+    pbx = f"Asterisk {version[1] if version is not None else 'of unknown version'}, " if asterisk else ""
     return [
         f"`{' '.join(('python -m benchmarks', *arguments))}` on {machine.processor}, {machine.cores} cores, "
         f"{machine.memory_gib:.0f} GiB, Linux {machine.kernel}, "
-        f"Asterisk {version[1] if version is not None else 'of unknown version'}, Python {machine.python}; "
+        f"{pbx}Python {machine.python}; "
         f"load before the run {', '.join(f'{load:.2f}' for load in machine.load)}.",
     ]
 
@@ -116,11 +122,12 @@ def main(arguments: Sequence[str]) -> None:
     for part in asked.parts or PARTS:
         print(f"running: {part}", file=sys.stderr, flush=True)
         try:
-            asterisk, found = asyncio.run(_run(part, quick=asked.quick))
+            version, found = asyncio.run(_run(part, quick=asked.quick))
         except (KeyboardInterrupt, asyncio.CancelledError):
             raise SystemExit(f"benchmarks: {part}: interrupted") from None
         except (AsteriskFailed, HouseFailed, PhonesFailed, TimeoutError, ToolsMissing) as problem:
             raise SystemExit(f"benchmarks: {part}: {problem}") from problem
+        asterisk = version or asterisk
         sections += found
     heading = _heading(machine, asterisk=asterisk, arguments=[each for each in arguments if each == "--quick"])
     table = markdown(sections, heading=heading)
