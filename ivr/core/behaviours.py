@@ -84,7 +84,7 @@ from telefonista.kernel.events import (
     TicketStatus,
     VariableSet,
 )
-from telefonista.kernel.ids import NodeName, QueueName, citizen_leg, recording_id
+from telefonista.kernel.ids import NodeName, QueueName, RecordingId, citizen_leg, recording_id
 
 START_OVER_KEY = "*"
 TYPED_NUMBER = "?"
@@ -427,6 +427,8 @@ def _asked_for_long_enough(session: Session, node: Inquiry) -> Step:
 
 
 def _inquiry_answered(session: Session, node: Inquiry, event: Answer) -> Step:
+    if not isinstance(event, LookupAnswered | LookupFailed | TicketOpened | TicketStatus):
+        return stay(session)
     leads_to = _led_by(node, event)
     if session.state is State.PLAYING:
         return stay(msgspec.structs.replace(session, answered=leads_to))
@@ -501,6 +503,8 @@ def _queue_named(session: Session, queue: str) -> QueueName:
 
 
 def _callback_settled(session: Session, node: Callback, event: Answer) -> Step:
+    if not isinstance(event, CallbackGranted | CallbackRefused):
+        return stay(session)
     return go_to(session, node.granted if isinstance(event, CallbackGranted) else node.refused)
 
 
@@ -526,28 +530,29 @@ def _key_while_inviting(session: Session, node: Voicemail, digit: str) -> Step:
 
 
 def _record(session: Session, node: Voicemail) -> Step:
-    number = session.messages + 1
+    session = msgspec.structs.replace(session, messages=session.messages + 1)
     record = RecordMessage(
-        call=session.call,
-        leg=citizen_leg(session.call),
-        recording=recording_id(session.call, n=FIRST_MESSAGE + number),
-        longest_s=node.longest_s,
+        call=session.call, leg=citizen_leg(session.call), recording=_recording(session), longest_s=node.longest_s
     )
-    session, outputs = await_answer(
-        msgspec.structs.replace(session, messages=number), timeout_s=node.longest_s + MESSAGE_MARGIN_S
-    )
+    session, outputs = await_answer(session, timeout_s=node.longest_s + MESSAGE_MARGIN_S)
     return session, [record, *outputs]
 
 
 def _stop_message(session: Session) -> Step:
     if session.state is not State.WAITING:
         return stay(session)
-    recording = recording_id(session.call, n=FIRST_MESSAGE + session.messages)
-    return session, [StopMessage(call=session.call, recording=recording)]
+    return session, [StopMessage(call=session.call, recording=_recording(session))]
+
+
+def _recording(session: Session) -> RecordingId:
+    """Of the message that is being taken, or was last."""
+    return recording_id(session.call, n=FIRST_MESSAGE + session.messages)
 
 
 def _message_taken(session: Session, node: Voicemail, event: Answer) -> Step:
-    if not isinstance(event, MessageRecorded):
+    if not isinstance(event, MessageRecorded | MessageFailed) or event.recording != _recording(session):
+        return stay(session)
+    if isinstance(event, MessageFailed):
         return go_to(session, node.on_failure)
     left = MessageLeft(
         call=session.call,

@@ -50,6 +50,7 @@ from ivr.music import compose_music
 from ivr.prompts import CommandSynthesiser, EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
+from telefonista.app.agi_flows import flow_conversation
 from telefonista.app.certificates import Certificate
 from telefonista.app.clock import LoopClock
 from telefonista.app.config import Config, ConfigInvalid, read_config, warnings
@@ -79,7 +80,7 @@ from telefonista.kernel.ports import LinkDown, Observation, Refused
 from telefonista.pbx.ami import AmiRecorder
 from telefonista.pbx.asterisk import AsteriskFailed, AsteriskProcess, PortTaken, port_holder
 from telefonista.pbx.audiosocket import AudioSocketServer
-from telefonista.pbx.fastagi import FastAgiServer, greeting
+from telefonista.pbx.fastagi import FastAgiServer, Route, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
 from telefonista.pbx.wire.ami import recording_files
@@ -460,7 +461,9 @@ class Installation:
             welcome_back=self._sound(WELCOME_BACK),
         )
         # zope's interfaces read as functions that lack `self` to a type checker.
-        port: Any = FastAgiServer({"greeting": greet}, reactor=reactor).listen(self.ports.fastagi)
+        server = FastAgiServer({"greeting": greet}, reactor=reactor)
+        server.conversations = self._conversations()
+        port: Any = server.listen(self.ports.fastagi)
 
         async def stop() -> None:
             stopped = port.stopListening()
@@ -468,6 +471,18 @@ class Installation:
                 await stopped.asFuture(asyncio.get_running_loop())
 
         stack.push_async_callback(stop)
+
+    def _conversations(self) -> Mapping[str, Route]:
+        """What dialplans may leave to us for longer than a question."""
+        return {
+            "flow": flow_conversation(
+                home=self.home,
+                config=lambda: self.config,
+                prompt_uri=self._prompt_uri,
+                errands=self._errands,
+                clock=LoopClock(),
+            )
+        }
 
     async def _earlier_calls(self, number: str) -> int:
         def ask() -> int:

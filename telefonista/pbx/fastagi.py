@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 from typing import Protocol as Shape
 
@@ -59,6 +60,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How long a connection may take to say what it wants."""
     route_s: float = 60.0
     """How long a route may take; the dialplan waits for it."""
+    conversation_s: float = 3600.0
+    """The same of a conversation with a citizen."""
     connections: int = 200
     unread: int = 64
     """Commands sent and not yet replied to."""
@@ -96,7 +99,23 @@ class AgiSession:
 
     def stream_file(self, sound: str, *, escape_digits: str = "") -> Deferred[str]:
         """The digit that stopped it, or empty."""
-        return self._done(fastagi.stream_file(sound, escape_digits=escape_digits)).addCallback(_digit)
+        return self._done(fastagi.stream_file(sound, escape_digits=escape_digits)).addCallback(digit_of)
+
+    def play_from(self, sound: str, *, escape_digits: str, offset: int) -> Deferred[tuple[str, int]]:
+        """The same from `offset` (samples) on, and where it was stopped."""
+        asked = fastagi.stream_file(sound, escape_digits=escape_digits, offset=offset)
+        return self._done(asked).addCallback(lambda reply: (digit_of(reply), reply.end_position))
+
+    def wait_for_digit(self, *, timeout_s: float) -> Deferred[str]:
+        """The digit, or empty when there was none in time."""
+        return self._done(fastagi.wait_for_digit(timeout_ms=round(timeout_s * 1000))).addCallback(digit_of)
+
+    def record_file(self, sound: str, *, escape_digits: str, longest_s: float, silence_s: int) -> Deferred[Reply]:
+        """After a tone, record into `sound`.wav; where it ended is how long it is."""
+        longest_ms = round(longest_s * 1000)
+        return self._done(
+            fastagi.record_file(sound, escape_digits=escape_digits, longest_ms=longest_ms, silence_s=silence_s)
+        )
 
     def get_data(self, sound: str, *, timeout_s: float, most_digits: int) -> Deferred[str]:
         """The digits pressed, empty when there were none in time."""
@@ -115,7 +134,8 @@ class AgiSession:
         raise Refused(f"{reply.code} {reply.result} {reply.detail}".rstrip())
 
 
-def _digit(reply: Reply) -> str:
+def digit_of(reply: Reply) -> str:
+    """The key that ended what was asked, or empty."""
     # The result is the ASCII code of the digit, 0 for none.
     return chr(int(reply.result)) if reply.result not in ("", "0") else ""
 
@@ -179,8 +199,11 @@ class _Conversation(Protocol):
             self._waiting.popleft().callback(reply)
 
     def _begin(self, request: AgiRequest) -> None:
-        route = self._server.routes.get(request.route)
-        self._allow(self._server.limits.route_s, f"route {request.route[:40]!r} took too long")
+        limits, routes = self._server.limits, self._server.routes
+        conversation = self._server.conversations.get(request.route.partition("/")[0])
+        route = conversation or routes.get(request.route)
+        allowed_s = limits.route_s if conversation is None else limits.conversation_s
+        self._allow(allowed_s, f"route {request.route[:40]!r} took too long")
         self._session = AgiSession(request, send=self._send)
         if route is None:
             # Closing lets the dialplan go on; it knows what to do without an answer.
@@ -231,8 +254,11 @@ class FastAgiServer(Factory):
         *,
         reactor: Reactor,
         limits: Limits = DEFAULT_LIMITS,
+        conversations: Mapping[str, Route] = MappingProxyType({}),
     ) -> None:
+        """`conversations` are those that lead citizens, by the first part of the address's path; the rest is theirs."""
         self.routes = routes
+        self.conversations = conversations
         self.limits = limits
         self.reactor = reactor
         self._conversations: set[_Conversation] = set()

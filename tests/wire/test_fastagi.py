@@ -102,7 +102,7 @@ def test_opening_that_is_not_one_is_a_peer_error(raw: bytes) -> None:
         (b"200 result=1 ((a) b)\n", Reply(code=200, result="1", detail="(a) b")),
         (b"200 result= (timeout)\n", Reply(code=200, result="", detail="timeout")),
         (b"200 result=12#\n", Reply(code=200, result="12#")),
-        (b"200 result=49 endpos=8000\n", Reply(code=200, result="49")),
+        (b"200 result=49 endpos=8000\n", Reply(code=200, result="49", end_position=8000)),
         (b"200 result=-1\n", Reply(code=200, result="-1")),
         (b"510 Invalid or unknown command\n", Reply(code=510, detail="Invalid or unknown command")),
         (b"511 Command Not Permitted on a dead channel or intercept routine\n", None),
@@ -166,6 +166,10 @@ def test_commands_are_single_quoted_lines() -> None:
     assert said == 'SET VARIABLE SALUDO "di \\"hola\\" \\\\ ñ"\n'.encode()
     assert fastagi.get_variable("SALUDO") == b"GET VARIABLE SALUDO\n"
     assert fastagi.stream_file("a/b", escape_digits="1#") == b'STREAM FILE "a/b" "1#"\n'
+    assert fastagi.stream_file("a/b", offset=8000) == b'STREAM FILE "a/b" "" 8000\n'
+    assert fastagi.wait_for_digit(timeout_ms=250) == b"WAIT FOR DIGIT 250\n"
+    recording = fastagi.record_file("a/b", escape_digits="#", longest_ms=60_000, silence_s=5)
+    assert recording == b'RECORD FILE "a/b" wav "#" 60000 BEEP s=5\n'
     assert fastagi.get_data("a/b", timeout_ms=5000, most_digits=4) == b'GET DATA "a/b" 5000 4\n'
 
 
@@ -191,6 +195,12 @@ def test_senseless_ways_to_ask_for_digits_are_refused() -> None:
             fastagi.get_data("a", timeout_ms=timeout_ms, most_digits=most_digits)
     with pytest.raises(Refused):
         fastagi.stream_file("a", escape_digits="x")
+    for timeout_ms in (-1, 600_001):
+        with pytest.raises(Refused):
+            fastagi.wait_for_digit(timeout_ms=timeout_ms)
+    for longest_ms, silence_s in ((0, 5), (600_001, 5), (1000, 0), (1000, 61)):
+        with pytest.raises(Refused):
+            fastagi.record_file("a", escape_digits="", longest_ms=longest_ms, silence_s=silence_s)
 
 
 @given(st.text(max_size=200))

@@ -21,7 +21,7 @@ MOST_VARIABLES: Final = 100
 MOST_USAGE_LINES: Final = 50
 
 _ENVIRONMENT: Final = re.compile(r"(agi_[a-z0-9_]{1,60}): ?(.*)")
-_REPLY: Final = re.compile(r"([0-9]{3}) result=(-?[0-9*#A-Da-d]*)(?: \((.*)\))?(?: endpos=[0-9]+)?")
+_REPLY: Final = re.compile(r"([0-9]{3}) result=(-?[0-9*#A-Da-d]*)(?: \((.*)\))?(?: endpos=([0-9]{1,15}))?")
 _REFUSAL: Final = re.compile(r"(5[0-9]{2})([ -])(.*)")
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f]")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
@@ -57,6 +57,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     result: str = ""
     detail: str = ""
     """What stood in brackets: a variable's value, `timeout`, `hangup`; or the text of a refusal."""
+    end_position: int = 0
+    """Where a sound was stopped, in samples."""
 
     @property
     def done(self) -> bool:
@@ -134,7 +136,7 @@ class Replies:
             return HungUp()
         reply = _REPLY.fullmatch(line)
         if reply is not None:
-            return Reply(code=int(reply[1]), result=reply[2], detail=reply[3] or "")
+            return Reply(code=int(reply[1]), result=reply[2], detail=reply[3] or "", end_position=int(reply[4] or 0))
         refusal = _REFUSAL.fullmatch(line)
         if refusal is None:
             raise PeerError(f"not an AGI reply: {line[:80]!r}")
@@ -180,10 +182,27 @@ def get_variable(name: str) -> bytes:
     return _line("GET VARIABLE", _checked(_VARIABLE, name, "variable's name"))
 
 
-def stream_file(sound: str, *, escape_digits: str = "") -> bytes:
-    """`sound` without its extension. Raises `Refused`."""
+def stream_file(sound: str, *, escape_digits: str = "", offset: int = 0) -> bytes:
+    """`sound` without its extension; `offset` in samples from its beginning. Raises `Refused`."""
     digits = _checked(_DIGITS, escape_digits, "set of digits")
-    return _line("STREAM FILE", _quoted(_checked(_SOUND, sound, "sound's name")), _quoted(digits))
+    words = ["STREAM FILE", _quoted(_checked(_SOUND, sound, "sound's name")), _quoted(digits)]
+    return _line(*words, *([str(offset)] if offset > 0 else []))
+
+
+def wait_for_digit(*, timeout_ms: int) -> bytes:
+    """Raises `Refused`."""
+    if not 0 <= timeout_ms <= 600_000:
+        raise Refused(f"not a time to wait for a digit: {timeout_ms} ms")
+    return _line("WAIT FOR DIGIT", str(timeout_ms))
+
+
+def record_file(sound: str, *, escape_digits: str, longest_ms: int, silence_s: int) -> bytes:
+    """After a tone, into `sound`.wav, until a digit, so much silence, or the longest time. Raises `Refused`."""
+    if not 0 < longest_ms <= 600_000 or not 0 < silence_s <= 60:
+        raise Refused(f"not a way to record: {longest_ms} ms, {silence_s} s of silence")
+    digits = _checked(_DIGITS, escape_digits, "set of digits")
+    name = _quoted(_checked(_SOUND, sound, "sound's name"))
+    return _line("RECORD FILE", name, "wav", _quoted(digits), str(longest_ms), "BEEP", f"s={silence_s}")
 
 
 def get_data(sound: str, *, timeout_ms: int, most_digits: int) -> bytes:

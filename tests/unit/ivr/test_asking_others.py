@@ -8,6 +8,7 @@ from ivr.core.behaviours import NO_ANSWER
 from ivr.core.moves import ANSWER_WAIT_KEY, State
 from telefonista.kernel.commands import LookUp, OpenTicket, ReadTicket, SetTimer, StopPlayback, Wanted
 from telefonista.kernel.events import (
+    CallbackRefused,
     FlowEntered,
     HandedOff,
     LegEnded,
@@ -348,3 +349,10 @@ def test_source_may_be_asked_without_telling_it_anything() -> None:
     asked = line.commands[0]
     assert isinstance(asked, LookUp)
     assert asked.parameters == {}
+
+
+def test_what_was_told_of_something_else_is_no_answer() -> None:
+    line = asking()
+    line.hears_all()
+    line.happens(CallbackRefused(call=CALL, why="closed"))
+    assert (line.session.node, line.session.state) == ("buscar", State.WAITING)

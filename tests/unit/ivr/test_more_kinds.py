@@ -583,3 +583,13 @@ def test_procedures_of_a_flow_may_not_be_without_end() -> None:
 def test_every_way_out_may_be_announced_and_is_prepared() -> None:
     texts = {prompt.text for prompt in LEAVING.prompts}
     assert {"Le pasamos.", "Un momento.", "Vuelve a la espera.", "Hable después de la señal."} <= texts
+
+
+def test_what_was_told_of_something_else_is_no_answer() -> None:
+    recorded = MessageRecorded(call=CALL, recording=recording_id(CALL, n=1), duration_s=7.0)
+    line = speaking()
+    line.happens(recorded, CallbackRefused(call=CALL, why="closed"))
+    assert (line.session.node, line.session.state) == ("mensaje", State.WAITING)
+    asked_back = wanting()
+    asked_back.happens(recorded)
+    assert (asked_back.session.node, asked_back.session.state) == ("llamada", State.WAITING)
