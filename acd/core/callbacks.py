@@ -55,9 +55,7 @@ class Bookings:
     def remove(self, contact: CallId) -> None:
         booked = self._open.pop(contact, None)
         if booked is not None and booked.medium is Medium.CALLBACK:
-            number = self._canonical(booked.number)
-            if self._by_number.get(number) == contact:
-                del self._by_number[number]
+            self._by_number.pop(self._canonical(booked.number), None)
 
     def of_number(self, number: str) -> CallId | None:
         return self._by_number.get(self._canonical(number))

@@ -466,8 +466,6 @@ class Desk:
         stay = self._open_stay(event.call)
         if stay is None:
             return [self._admitted(event, at=at)]
-        if stay.visit.state is not VisitState.SUSPENDED:
-            return []
         if stay.visit.queue == event.queue:
             return [VisitResumed(call=event.call, visit=stay.visit.visit)]
         return [_ends(stay.visit, VisitOutcome.DIVERTED), self._admitted(event, at=at)]
@@ -889,8 +887,6 @@ class Desk:
     def _offer_ended(self, event: OfferEnded, *, at: float) -> list[Output]:
         ended: list[Output] = [CancelTimer(call=event.call, key=f"{LEASE_TIMER}{event.offer}")]
         if event.outcome in _BLAMELESS:
-            if self._rest_until.pop(event.agent, None) is not None:
-                self._matching.rest(event.agent, resting=False)
             return ended
         stay = self._stays.get(event.call)
         back_off_s = QueuePolicy.back_off_s if stay is None else self.policy(stay.visit.queue).back_off_s

@@ -4,15 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from acd import AcdService, Desk, QueuePolicy
+from acd import QueuePolicy
 from acd.core import wait as waits
-from agents import AgentsService, Granted, Member
-from telefonista.kernel.cascade import Cascade
 from telefonista.kernel.commands import (
-    AnyCommand,
     CancelTimer,
-    Play,
-    Prompt,
     SetAgentTimer,
     SetTimer,
     StartMusic,
@@ -28,7 +23,6 @@ from telefonista.kernel.events import (
     Event,
     HandedOff,
     LegEnded,
-    OfferEnded,
     OfferMade,
     OfferOutcome,
     Phone,
@@ -38,83 +32,15 @@ from telefonista.kernel.events import (
     VisitEnded,
     VisitOutcome,
     VisitStarted,
-    WaitAnnounced,
     WaitBegan,
 )
-from telefonista.kernel.ids import AgentId, CallId, LegId, PlaybackId, QueueName, VisitId, agent_leg, citizen_leg
-
-TRAMITES = QueueName("tramites")
-GENERAL = QueueName("general")
-ANA, BEA, CLO = AgentId("101"), AgentId("102"), AgentId("103")
-FIRST, SECOND, THIRD = CallId("tf1-1.0"), CallId("tf1-2.1"), CallId("tf1-3.2")
-MESSAGES = (Prompt("Gracias por aguardar."), Prompt("Tenga a mano su cédula."))
-
-
-class Hall:
-    """A desk and its roster in a cascade of their own, with a clock that moves when told."""
-
-    def __init__(self, *, policies: tuple[QueuePolicy, ...] | None = None) -> None:
-        self.now = 1000.0
-        self.seq = 1
-        self.said: list[Event] = []
-        self.done: list[AnyCommand] = []
-        members = [
-            Member(agent=ANA, name="", queues=(TRAMITES, GENERAL)),
-            Member(agent=BEA, name="", queues=(TRAMITES,)),
-            Member(agent=CLO, name="", queues=(GENERAL,)),
-        ]
-        self.agents = AgentsService(members, granted=lambda queue: Granted())
-        self.desk = Desk(
-            policies or (QueuePolicy(name=TRAMITES, messages=MESSAGES), QueuePolicy(name=GENERAL, ring_s=20)),
-            roster=self.agents.roster,
-            position_prompts=lambda position: (Prompt(f"posición {position}"),),
-        )
-        self.service = AcdService(self.desk)
-        self.cascade = Cascade([self.agents, self.service], matcher=self.service.match)
-
-    def happens(self, event: Event, *, after_s: float = 1.0) -> list[Event]:
-        """What follows from an event, itself excluded."""
-        self.now += after_s
-        batch = self.cascade.run(event, at=self.now, now=self.now, next_seq=self.seq)
-        assert batch.defects == []
-        self.seq += len(batch.entries)
-        self.done += batch.commands
-        self.said += [entry.event for entry in batch.entries]
-        return [entry.event for entry in batch.entries][1:]
-
-    def free(self, *agents: AgentId) -> None:
-        for agent in agents:
-            self.happens(PhoneChanged(agent=agent, phone=Phone.IDLE))
-
-    def waits(self, call: CallId, *, queue: QueueName = TRAMITES, priority: int = 0) -> list[Event]:
-        return self.happens(HandedOff(call=call, queue=queue, priority=priority))
-
-    def offers(self) -> list[tuple[CallId, AgentId]]:
-        return [(event.call, event.agent) for event in self.said if isinstance(event, OfferMade)]
-
-    def last_offer(self) -> OfferMade:
-        return [event for event in self.said if isinstance(event, OfferMade)][-1]
-
-    def offer_ends(self, outcome: OfferOutcome) -> list[Event]:
-        offer = self.last_offer()
-        return self.happens(
-            OfferEnded(call=offer.call, visit=offer.visit, offer=offer.offer, agent=offer.agent, outcome=outcome)
-        )
-
-    def announced(self) -> list[tuple[CallId, int]]:
-        return [(event.call, event.position) for event in self.said if isinstance(event, WaitAnnounced)]
-
-    def played(self) -> list[tuple[str, ...]]:
-        return [tuple(prompt.text for prompt in done.prompts) for done in self.done if isinstance(done, Play)]
+from telefonista.kernel.ids import CallId, LegId, PlaybackId, QueueName, VisitId, agent_leg, citizen_leg
+from tests.unit.acd.hall import ANA, BEA, CLO, FIRST, GENERAL, MESSAGES, SECOND, THIRD, TRAMITES, Hall, leaves
 
 
 @pytest.fixture
 def hall() -> Hall:
     return Hall()
-
-
-def leaves(call: CallId) -> LegEnded:
-    return LegEnded(call=call, leg=citizen_leg(call), cause=16)
 
 
 def test_citizen_whom_nobody_can_serve_is_told_the_position_and_then_hears_music(hall: Hall) -> None:

@@ -6,11 +6,15 @@ import pytest
 from acd.core.wait import ANNOUNCE_TIMER, FIRST_ANNOUNCEMENT_S, GUARD_S, MACHINE, Wait, WaitState, resume
 from telefonista.kernel.commands import CancelTimer, Play, Prompt, SetTimer, StartMusic, StopMusic, StopPlayback
 from telefonista.kernel.events import (
+    Destination,
+    DestinationKind,
     Event,
     PlaybackEnded,
     TimerFired,
     VisitEnded,
     VisitOutcome,
+    VisitResumed,
+    VisitSuspended,
     WaitAnnounced,
     WaitBegan,
 )
@@ -155,3 +159,18 @@ def test_after_a_gap_nothing_that_is_still_being_said_delays_a_conversation() ->
     wait, _ = meet(announced(), over())
     assert resume(wait, at=120.0) == [StopPlayback(call=CALL, playback=SOUND)]
     assert resume(msgspec.structs.replace(wait, playback=None), at=120.0) == []
+
+
+ASIDE = VisitSuspended(call=CALL, visit=visit_id(CALL, n=1), to=Destination(DestinationKind.CALLBACK))
+
+
+@pytest.mark.parametrize("before", [(), (announced(),), IN_MUSIC], ids=["due", "announcing", "music"])
+def test_citizen_in_a_dialogue_hears_nothing_of_the_queue(before: tuple[Event, ...]) -> None:
+    wait, outputs = meet(*before, ASIDE)
+    assert (wait.state, wait.playback, wait.music) == (WaitState.ASIDE, None, False)
+    assert (StopMusic(call=CALL, leg=LEG) in outputs) is bool(before)
+    assert (StopPlayback(call=CALL, playback=SOUND) in outputs) is (len(before) == 1)
+    assert resume(wait, at=500.0) == []
+    back, _ = MACHINE.step(wait, VisitResumed(call=CALL, visit=visit_id(CALL, n=1)), at=600.0)
+    assert back.state is WaitState.DUE
+    assert StopMusic(call=CALL, leg=LEG) not in MACHINE.step(wait, over(VisitOutcome.DIVERTED), at=600.0)[1]

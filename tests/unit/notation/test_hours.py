@@ -8,6 +8,7 @@ import pytest
 from ivr import FlowInvalid, read_flow
 from ivr.core.flow import Hours
 from telefonista.kernel.ids import NodeName
+from telefonista.notation.hours import OpeningHours
 
 FLOW = """\
 flow: oficina
@@ -144,3 +145,27 @@ def test_hours_that_cannot_be_kept_are_named_with_their_line(hours: str, expecte
 def test_hours_that_are_missing_are_named() -> None:
     with pytest.raises(FlowInvalid, match='needs "then"'):
         read_flow("flow: o\nlanguage: es\nstart: a\nnodes:\n  a: {invoke: b}\n  b: {queue: q}\n", file="o.yaml")
+
+
+@pytest.mark.parametrize(
+    ("when", "left_s"),
+    [
+        ("2026-11-24T07:59:59", None),
+        ("2026-11-24T08:00:00", 4 * 3600),
+        ("2026-11-24T11:59:30", 30),
+        ("2026-11-24T12:30:00", None),
+        ("2026-11-24T17:00:00.5", 3599.5),
+        ("2026-11-27T08:00:00", 16 * 3600),
+        ("2026-11-28T10:00:00", None),
+    ],
+)
+def test_how_long_it_stays_open_is_known_to_the_second(when: str, left_s: float | None) -> None:
+    hours = office().hours
+    at = datetime.fromisoformat(when).replace(tzinfo=ZoneInfo("America/Argentina/Cordoba")).timestamp()
+    assert hours.left_s(at) == left_s
+
+
+def test_spans_that_meet_are_one() -> None:
+    hours = OpeningHours(zone="America/Montevideo", weekly=(((480, 720), (720, 1080)),) * 7)
+    at = datetime(2026, 11, 23, 9, tzinfo=ZoneInfo("America/Montevideo")).timestamp()
+    assert hours.left_s(at) == 9 * 3600
