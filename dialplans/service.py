@@ -38,7 +38,9 @@ def write_configuration(plan: AsteriskPlan) -> list[Path]:
         raise PlanError("dialplan: " + "; ".join(f"{one.where} {one.fault}: {one.detail}" for one in faults))
     files = {name: fill_template(text, plan=plan) for name, text in handwritten_files().items()}
     files |= render_plan(plan)
-    for folder in (*plan.folders.own(), plan.contingency.record_folder):
+    # ARI answers 500 to a request for a spoken message where the folder for it is not there (seen).
+    messages = f"{plan.folders.spool}/recording"
+    for folder in (*plan.folders.own(), messages, plan.contingency.record_folder):
         Path(folder).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     target = Path(plan.folders.configuration)
     return [

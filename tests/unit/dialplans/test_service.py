@@ -35,6 +35,11 @@ def test_every_folder_of_the_plan_is_made(installed: AsteriskPlan) -> None:
         assert not mode_of(Path(folder)) & 0o007
 
 
+def test_citizens_messages_have_a_folder(installed: AsteriskPlan) -> None:
+    """Asterisk does not make it by itself, and refuses to record what a citizen says without it."""
+    assert (Path(installed.folders.spool) / "recording").is_dir()
+
+
 def test_files_with_secrets_are_their_owners_alone(installed: AsteriskPlan) -> None:
     folder = Path(installed.folders.configuration)
     for name in FILES_WITH_SECRETS:
