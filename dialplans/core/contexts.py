@@ -31,6 +31,8 @@ from dialplans.core.model import (
 )
 
 GREETING_NUMBER = "*99"
+CODES = ("*11", "*12", "*13", "_*13X", "*14", "*15", "*16", "*17", "_*17X", "_*17XX")
+"""What agents dial for the engine: to log in, to pause and so on. Only their telephones come to this context."""
 
 _UNIQUE_ID = Expression("${UNIQUEID}")
 # Without a time STRFTIME takes now, and unlike EPOCH it has milliseconds.
@@ -43,7 +45,7 @@ def build_dialplan(plan: AsteriskPlan) -> Dialplan:
     return Dialplan(
         contexts=(
             Context(CITIZENS, public, entry=True),
-            Context(AGENTS, (*public, _greeting(plan)), entry=True),
+            Context(AGENTS, (*public, _greeting(plan), *(_code(plan, code) for code in CODES)), entry=True),
             Context(CONTINGENCY, (_contingency(plan),)),
             Context(CONTINGENCY_RECORD, (_contingency_record(plan),)),
             Context(LISTENING, (_listening(),), entry=True),
@@ -138,6 +140,30 @@ def _listening() -> Extension:
         (
             Step("AudioSocket", (Expression(key), Expression("127.0.0.1:${EXTEN:32}"))),
             hang_up(),
+        ),
+    )
+
+
+def _code(plan: AsteriskPlan, pattern: str) -> Extension:
+    """The engine does it and says so. Who it is for, the endpoint says: a number can be forged. Without an engine a
+    message says that."""
+    return Extension(
+        pattern,
+        (
+            Step("Answer"),
+            assign("CHANNEL(language)", plan.language),
+            Step(
+                "AGI",
+                (
+                    Expression(f"agi://127.0.0.1:{plan.ports.fastagi}/agent"),
+                    Expression("${EXTEN}"),
+                    Expression("${CHANNEL(endpoint)}"),
+                ),
+            ),
+            # By its label alone: a pattern is no place that a step could name.
+            Step("GotoIf", (Expression('$["${TELEFONISTA_CODE}" = "done"]?bye'),)),
+            Step("Playback", (plan.engine_away or plan.contingency.message,)),
+            hang_up(label="bye"),
         ),
     )
 

@@ -376,7 +376,8 @@ class AsteriskPlan:
     """Everything that one Asterisk node must be told.
 
     `node` becomes its `systemname`, so that every unique id carries it. `claim_timeout_ms` is how long a new call
-    waits for an engine; `longest_call_s` the last safety net when no engine is there to end a call;
+    waits for an engine; `longest_call_s` the last safety net when no engine is there to end a call; `engine_away` the
+    sound (its path without the extension) for an agent who dials a code while none is there;
     `qualify_s` how often agents' telephones are asked whether they are there (0: never)."""
 
     node: str
@@ -392,6 +393,7 @@ class AsteriskPlan:
     language: str = "es"
     claim_timeout_ms: int = 500
     longest_call_s: int = 7200
+    engine_away: str = ""
     qualify_s: int = 30
     contacts_per_agent: int = 1
     tls: Tls | None = None
@@ -399,6 +401,8 @@ class AsteriskPlan:
     def __post_init__(self) -> None:
         values.word(self.node, what="node")
         values.word(self.language, what="language")
+        if self.engine_away:
+            values.path(self.engine_away, what="message of an engine that is away")
         if not self.numbers:
             raise PlanError("numbers: there is no public number, so no citizen could call")
         self._check_unique([one.dialled for one in self.numbers], what="public number")

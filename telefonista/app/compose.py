@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.defer import Deferred
 
 from acd import DO_NOT_CALL, AcdService, Desk, QueuePolicy
-from agents import AgentsService, Member
+from agents import AgentsService, Member, codes
 from dialplans import (
     LISTENING,
     AgentAccount,
@@ -53,6 +53,7 @@ from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settl
 from telefonista.app.agi_flows import flow_conversation
 from telefonista.app.certificates import Certificate
 from telefonista.app.clock import LoopClock
+from telefonista.app.codes import agent_codes
 from telefonista.app.config import Config, ConfigInvalid, read_config, warnings
 from telefonista.app.do_not_call import DoNotCallList
 from telefonista.app.engine import Engine
@@ -195,9 +196,17 @@ def prompt_library(home: Home, toolbox: Toolbox, *, command: str = "") -> Prompt
 
 
 def asterisk_plan(
-    home: Home, config: Config, *, secrets: Secrets, ports: PortsInUse, toolbox: Toolbox, greeting: str
+    home: Home,
+    config: Config,
+    *,
+    secrets: Secrets,
+    ports: PortsInUse,
+    toolbox: Toolbox,
+    greeting: str,
+    engine_away: str = "",
 ) -> AsteriskPlan:
-    """Everything Asterisk must be told. `greeting` is the contingency message's file, without its ending."""
+    """Everything Asterisk must be told. `greeting` is the contingency message's file, without its ending; so is
+    `engine_away`, for agents who dial a code while no engine is there."""
     folders = Folders.under(
         str(home.folder), modules=str(toolbox.asterisk_modules), shared=str(toolbox.asterisk_shared)
     )
@@ -232,6 +241,7 @@ def asterisk_plan(
         ),
         citizens=(CitizenAccount("ciudadano", secrets.telephones["ciudadano"]),),
         longest_call_s=config.longest_call_s,
+        engine_away=engine_away,
     )
 
 
@@ -354,7 +364,13 @@ class Installation:
             compose_music(music)
         spoken = (prompt for flow in flows for prompt in flow.prompts)
         in_queues = spoken_in_queues(self._policies(self.config))
-        self._library.prepare([self._greeting, FIRST_TIME, WELCOME_BACK, *spoken, *in_queues], report=self._report)
+        fixed = [self._greeting, FIRST_TIME, WELCOME_BACK, *self._code_sentences()]
+        self._library.prepare([*fixed, *spoken, *in_queues], report=self._report)
+
+    def _code_sentences(self) -> list[Prompt]:
+        """What agents hear who dial a code."""
+        words = [word for policy in self._policies(self.config) for word in policy.dispositions]
+        return [Prompt(text=one) for one in codes.sentences(reasons=self.config.pause_reasons, dispositions=words)]
 
     @property
     def _greeting(self) -> Prompt:
@@ -461,7 +477,10 @@ class Installation:
             welcome_back=self._sound(WELCOME_BACK),
         )
         # zope's interfaces read as functions that lack `self` to a type checker.
-        server = FastAgiServer({"greeting": greet}, reactor=reactor)
+        agent = agent_codes(
+            self.engine, config=lambda: self.config, sound=lambda sentence: self._sound(Prompt(text=sentence))
+        )
+        server = FastAgiServer({"greeting": greet, "agent": agent}, reactor=reactor)
         server.conversations = self._conversations()
         port: Any = server.listen(self.ports.fastagi)
 
@@ -616,6 +635,7 @@ class Installation:
             ports=self.ports,
             toolbox=toolbox,
             greeting=self._sound(self._greeting),
+            engine_away=self._sound(Prompt(text=codes.AWAY)),
         )
 
     async def _look_after_certificate(self) -> None:

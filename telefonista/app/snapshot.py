@@ -30,6 +30,11 @@ def snapshot(engine: Engine, *, now: float) -> dict[str, Any]:
                 "phone": agent.phone.value,
                 "call": agent.call,
                 "idle_since": agent.idle_since,
+                "since": agent.since,
+                "pause": agent.pause,
+                "why": agent.why,
+                "misses": agent.misses,
+                "disposition_due": agent.disposition_due,
                 "wrap_up_until": agent.wrap_up_until,
             }
             for agent in roster
