@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,11 +25,11 @@ def get(home: Home, path: str) -> Any:
     return _ask(home, path, method="GET")
 
 
-def post(home: Home, path: str) -> Any:
-    return _ask(home, path, method="POST")
+def post(home: Home, path: str, *, body: Mapping[str, Any] | None = None) -> Any:
+    return _ask(home, path, method="POST", body=body or {})
 
 
-def _ask(home: Home, path: str, *, method: str) -> Any:
+def _ask(home: Home, path: str, *, method: str, body: Mapping[str, Any] | None = None) -> Any:
     """The engine's answer. Raises `NotRunning`, `EngineRefused`."""
     try:
         ports = msgspec.json.decode((home.run / "ports.json").read_bytes(), type=PortsInUse)
@@ -38,7 +39,8 @@ def _ask(home: Home, path: str, *, method: str) -> Any:
     request = urllib.request.Request(
         f"http://127.0.0.1:{ports.http}{path}",
         method=method,
-        headers={"Authorization": f"Bearer {secrets.api_token}"},
+        headers={"Authorization": f"Bearer {secrets.api_token}", "Content-Type": "application/json"},
+        data=None if body is None else json.dumps(body).encode(),
     )
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - always http to loopback
@@ -51,6 +53,9 @@ def _ask(home: Home, path: str, *, method: str) -> Any:
 
 def _detail(refused: urllib.error.HTTPError) -> str:
     try:
-        return str(json.load(refused)["detail"])
+        detail = json.load(refused)["detail"]
+        if isinstance(detail, list):
+            return "; ".join(f"{one['loc'][-1]}: {one['msg'].removeprefix('Value error, ')}" for one in detail)
+        return str(detail)
     except (ValueError, KeyError, TypeError):
         return f"the engine answered {refused.code}"
