@@ -30,15 +30,17 @@ NodeName = NewType("NodeName", str)
 
 NO_CALL = CallId("")
 
-_SUFFIX = re.compile(r"\.([abclnoprsvx])([0-9]+)$")
+_SUFFIX = re.compile(r"\.([abcdlnoprsvx])([0-9]+)$")
 _SNOOP = re.compile(r"\.n[0-9]+$")
 _CONTACT = re.compile(r"\.k[0-9]+$")
 _LISTENING = re.compile(r"\.l[0-9]+$")
 
 
 def citizen_leg(call: CallId) -> LegId:
-    """The citizen's own leg: its channel began the call and gave it its id."""
-    return LegId(call)
+    """The citizen's own leg. It began the call and gave it its id; only a citizen whom we call back has a leg that is
+    named as the others are. (Not the contact's own id: Asterisk holds an id for taken where one that is there already
+    only begins with it, as an agent's leg does. Seen.)"""
+    return LegId(f"{call}.d1") if is_contact(call) else LegId(call)
 
 
 def agent_leg(call: CallId, *, n: int) -> LegId:
@@ -72,12 +74,12 @@ def is_snoop(name: str) -> bool:
 
 def contact_id(origin: CallId, *, n: int) -> CallId:
     """The n-th contact that came out of a call: somebody to be called back, or a message to be heard. It is a call of
-    its own; when the citizen is dialled, the channel has this id, as every citizen's leg has its call's."""
+    its own."""
     return CallId(f"{origin}.k{n}")
 
 
 def is_contact(name: str) -> bool:
-    """Whether this id was made by `contact_id`: a channel of that name is a citizen whom we dialled."""
+    """Whether this id was made by `contact_id`."""
     return _CONTACT.search(name) is not None
 
 

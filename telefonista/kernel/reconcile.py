@@ -10,7 +10,7 @@ import msgspec
 from telefonista.kernel.call import Call, CallState
 from telefonista.kernel.commands import AnyCommand, Connect, Disconnect, HangUp
 from telefonista.kernel.events import CallArrived, Event, LegAnswered, LegEnded
-from telefonista.kernel.ids import CallId, LegId, LineName, RouteName, call_of, is_contact, is_ours
+from telefonista.kernel.ids import CallId, LegId, LineName, RouteName, call_of, is_ours
 from telefonista.kernel.ports import Observation
 from telefonista.kernel.shape import awaited, layout, roles
 
@@ -37,9 +37,7 @@ def audit(
     known = {leg for call in now.values() for leg in call.legs}
     suspicion = Suspicion(
         missing=missing_legs(believed, observation),
-        stray=frozenset(
-            leg.leg for leg in observation.legs if (is_ours(leg.leg) or is_contact(leg.leg)) and leg.leg not in known
-        ),
+        stray=frozenset(leg.leg for leg in observation.legs if is_ours(leg.leg) and leg.leg not in known),
     )
     agreement = Agreement(events=[], commands=[])
     for call in now.values():
@@ -69,7 +67,7 @@ def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], ob
         leg = observed.leg
         call_id = call_of(leg)
         known = now.get(call_id)
-        if is_ours(leg) or is_contact(leg):
+        if is_ours(leg):
             if known is None or leg not in known.legs:
                 agreement.commands.append(HangUp(call=call_id, leg=leg))
             elif observed.answered and leg in awaited(known):

@@ -17,7 +17,7 @@ async def test_consultation_three_way_and_transfer_each_let_exactly_those_hear_e
 ) -> None:
     """Citizen and 101 talk; 101 consults 102 (citizen: music); all three; 101 completes: 102 has the citizen. Each
     conversation is recorded whole, in a file of its own."""
-    house = await open_house(flow="corto", agents=("101",))
+    house = await open_house(flow="corto", agents=("101",), more={"outside_numbers": ["2900XXXX"]})
     ana = await house.agent("101", tone_hz=ANA_HZ)
     citizens = await house.citizens(CitizenPlan(number=NUMBER, tone_hz=CITIZEN_HZ, presses=KEY))
     await until(lambda: ana.talking_with == NUMBER, "they talk")
@@ -57,7 +57,7 @@ async def test_citizen_passed_on_to_a_number_outside_hears_music_and_then_whoeve
     open_house: OpenHouse,
 ) -> None:
     """101 passes the citizen on to a number; it rings; it answers; it hangs up, and the call is over."""
-    house = await open_house(flow="corto", agents=("101",))
+    house = await open_house(flow="corto", agents=("101",), more={"outside_numbers": ["2900XXXX"]})
     ana = await house.agent("101", tone_hz=ANA_HZ)
     called = await house.called(lambda number: LETS_RING, tone_hz=LUIS_HZ)
     citizens = await house.citizens(CitizenPlan(number=NUMBER, tone_hz=CITIZEN_HZ, presses=KEY))

@@ -25,7 +25,7 @@ from websockets.typing import Subprotocol
 
 from telefonista.kernel.commands import PbxCommand, Prompt, StartRecording, StopRecording
 from telefonista.kernel.events import Event, RecordingStarted, RecordingStopped
-from telefonista.kernel.ids import AgentId, CallId, LegId, PlaybackId
+from telefonista.kernel.ids import AgentId, CallId, LegId, PlaybackId, is_ours
 from telefonista.kernel.ports import LinkDown, Observation, Refused, Sink
 from telefonista.pbx.wire import ari, observation
 from telefonista.pbx.wire.frames import Credentials
@@ -154,7 +154,7 @@ class Node:
             self._finished(playback, "failed")
         if channel.inside:
             self._tell("StasisEnd", channel=self._shown(channel))
-        if ari.dialled_by_us(leg) and not channel.spied:
+        if is_ours(leg) and not channel.spied:
             told = {} if sip_status is None else {"tech_cause": sip_status}
             self._tell("ChannelDestroyed", cause=cause, cause_txt="", channel=self._shown(channel), **told)
             self._lamp(channel, "NOT_INUSE")
@@ -186,7 +186,7 @@ class Node:
             case "GET", ["bridges"]:
                 return 200, [{"id": name, "channels": list(members)} for name, members in self.bridges.items()]
             case "GET", ["applications", _]:
-                ours = [channel.id for channel in self.channels.values() if ari.dialled_by_us(channel.id)]
+                ours = [channel.id for channel in self.channels.values() if is_ours(channel.id)]
                 inside = [*ours, *(channel.id for channel in self.channels.values() if channel.inside)]
                 return 200, {"name": self.application, "channel_ids": inside}
             case "GET", ["deviceStates", device]:

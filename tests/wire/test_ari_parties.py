@@ -29,12 +29,12 @@ from telefonista.kernel.events import (
 from telefonista.kernel.ids import (
     AgentId,
     CallId,
-    LegId,
     LineName,
     PlaybackId,
     RecordingId,
     RouteName,
     agent_leg,
+    citizen_leg,
     contact_id,
     snoop_leg,
     supervisor_leg,
@@ -94,7 +94,7 @@ def test_transfer_onto_another_dialogue_dials_nothing() -> None:
 
 
 def test_citizen_who_is_called_back_is_a_leg_that_we_dialled_and_not_a_call_that_arrives() -> None:
-    leg = LegId(CONTACT)
+    leg = citizen_leg(CONTACT)
     assert meant("StasisStart", args=[], channel={"id": leg}) == LegAnswered(call=CONTACT, leg=leg)
     assert meant("ChannelStateChange", channel={"id": leg, "state": "Ringing"}) == LegRang(call=CONTACT, leg=leg)
     assert meant("StasisEnd", channel={"id": leg}) is None

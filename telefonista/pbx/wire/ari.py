@@ -67,7 +67,6 @@ from telefonista.kernel.ids import (
     RecordingId,
     RouteName,
     call_of,
-    is_contact,
     is_listening,
     is_ours,
     is_snoop,
@@ -311,16 +310,11 @@ def agent_of(device: str) -> AgentId | None:
     return AgentId(name) if technology == "PJSIP" and name else None
 
 
-def dialled_by_us(name: str) -> bool:
-    """Whether a channel of this name is one that we made: a leg of ours, or a citizen whom we call back."""
-    return is_ours(name) or is_contact(name)
-
-
 def _started(message: StasisStart) -> Event | None:
     name = message.channel.id
     if is_listening(name):
         return None
-    if dialled_by_us(name):
+    if is_ours(name):
         # A leg that we dialled enters the application when it is answered.
         return LegAnswered(call=call_of(name), leg=LegId(name))
     line, dialled, route = arguments(message.args)
@@ -342,7 +336,7 @@ def arguments(args: list[str]) -> tuple[str, str, str]:
 
 def _left(message: StasisEnd) -> Event | None:
     name = message.channel.id
-    if dialled_by_us(name) and not is_snoop(name):
+    if is_ours(name) and not is_snoop(name):
         # Its ChannelDestroyed follows and knows the cause.
         return None
     # Leaving the application ends the subscription to a citizen's channel, and to one that only listens, so its
@@ -353,7 +347,7 @@ def _left(message: StasisEnd) -> Event | None:
 
 def _destroyed(message: ChannelDestroyed) -> Event | None:
     name = message.channel.id
-    if not dialled_by_us(name) or is_listening(name):
+    if not is_ours(name) or is_listening(name):
         return None
     return LegEnded(call=call_of(name), leg=LegId(name), cause=message.cause, sip_status=message.tech_cause)
 
@@ -368,7 +362,7 @@ def _digit(message: ChannelDtmfReceived) -> Event | None:
 
 def _changed(message: ChannelStateChange) -> Event | None:
     name = message.channel.id
-    if message.channel.state != "Ringing" or not dialled_by_us(name) or is_listening(name):
+    if message.channel.state != "Ringing" or not is_ours(name) or is_listening(name):
         return None
     return LegRang(call=call_of(name), leg=LegId(name))
 

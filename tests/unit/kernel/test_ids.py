@@ -10,15 +10,33 @@ from telefonista.kernel.ids import (
     bridge_id,
     call_of,
     citizen_leg,
+    consulted_leg,
+    contact_id,
+    is_contact,
     is_ours,
+    is_snoop,
     offer_id,
+    outside_leg,
     playback_id,
     recording_id,
+    snoop_leg,
+    supervisor_leg,
     visit_id,
 )
 
 CALL = CallId("tf1-1700000000.12")
-MAKERS = (agent_leg, bridge_id, offer_id, playback_id, recording_id, visit_id)
+MAKERS = (
+    agent_leg,
+    bridge_id,
+    consulted_leg,
+    offer_id,
+    outside_leg,
+    playback_id,
+    recording_id,
+    snoop_leg,
+    supervisor_leg,
+    visit_id,
+)
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
@@ -37,6 +55,15 @@ def test_citizens_own_leg_is_the_call_and_is_not_ours() -> None:
     leg = citizen_leg(CALL)
     assert str(leg) == str(call_of(leg)) == CALL
     assert not is_ours(leg)
+
+
+def test_leg_of_a_citizen_who_is_called_back_tells_its_contact_and_is_no_beginning_of_another_legs_name() -> None:
+    contact = contact_id(CALL, n=1)
+    leg = citizen_leg(contact)
+    assert (call_of(leg), is_ours(leg), is_contact(contact)) == (contact, True, True)
+    assert not is_ours(contact)
+    assert not agent_leg(contact, n=1).startswith(leg)
+    assert is_snoop(snoop_leg(contact, n=1))
 
 
 @given(node=st.from_regex(r"\A[a-z0-9-]{1,10}\Z"), second=st.integers(0, 2**33), n=st.integers(0, 10**6))
