@@ -6,7 +6,6 @@ hands. Exit codes: 0 done; 1 kept here, but Asterisk does not know of it yet; 2 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -17,12 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from dialplans import Encryption
-from telefonista.app import client
+from telefonista.app.changing import changing, config_text, end, reloaded, told
 from telefonista.app.config import CITIZEN_TELEPHONE, AgentConfig, Config, ConfigInvalid, read_config
-from telefonista.app.config_editing import CannotEdit, write_config
-from telefonista.app.home import Home, locked
+from telefonista.app.home import Home
 from telefonista.app.provisioning import NoSuchAgent, account_of, with_agent, without_agent
-from telefonista.app.terminal import HOME, HomeOption, JsonOption, config_home, err, fail, say, show
+from telefonista.app.terminal import HOME, HomeOption, JsonOption, config_home, fail, say, show
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,29 +44,29 @@ def add(
 ) -> None:
     """Write an agent into the configuration, make an account, and show what to type into the telephone."""
     house, _ = config_home(home)
-    with _changing(house):
-        before = _config_text(house)
+    with changing(house):
+        before = config_text(house)
         after = with_agent(
             before,
             _agent(agent, name=name, queues=queues, skills=skills, languages=languages, encryption=encryption),
             file=str(house.config_file),
         )
-        told = _reloaded(house, before=before, after=after)
+        not_told = reloaded(house, before=before, after=after)
     _show_account(house, agent, as_json=as_json)
-    _end(told)
+    end(not_told)
 
 
 @app.command()
 def remove(agent: AgentArgument, home: HomeOption = HOME) -> None:
     """Take an agent out of the configuration: the telephone is put off at once, a conversation may be finished."""
     house, _ = config_home(home)
-    with _changing(house):
-        before = _config_text(house)
+    with changing(house):
+        before = config_text(house)
         after = without_agent(before, agent, file=str(house.config_file))
-        told = _reloaded(house, before=before, after=after)
+        not_told = reloaded(house, before=before, after=after)
         house.forget_telephone(agent)
     say(f"agent {agent} is removed")
-    _end(told)
+    end(not_told)
 
 
 @app.command(name="list")
@@ -90,57 +88,12 @@ def rotate(agent: AgentArgument, home: HomeOption = HOME, as_json: JsonOption = 
 
     A conversation that is going on is not broken off. The trial account `ciudadano` can be rotated, too."""
     house, _ = config_home(home)
-    with _changing(house):
+    with changing(house):
         _account_must_be(agent, read_config(house.config_file))
         house.rotate(agent)
-        told = _told(house, "/accounts")
+        not_told = told(house, "/accounts")
     _show_account(house, agent, as_json=as_json)
-    _end(told)
-
-
-@contextmanager
-def _changing(home: Home) -> Iterator[None]:
-    """One change at a time, and a problem in one line."""
-    try:
-        home.run.mkdir(mode=0o750, parents=True, exist_ok=True)
-        with locked(home.run / "agents.lock"):
-            yield
-    except (CannotEdit, ConfigInvalid, NoSuchAgent) as problem:
-        fail(str(problem))
-    except OSError as refused:
-        fail(f"{home.folder} cannot be changed: {refused}")
-
-
-def _reloaded(home: Home, *, before: str, after: str) -> str:
-    """The configuration is written, and read by the engine if there is one; empty, or why it is not told. What the
-    engine refuses is taken back. Raises `CannotEdit`, OSError."""
-    write_config(home.config_file, after)
-    try:
-        return _told(home, "/reload", refusal_stands=False)
-    except client.EngineRefused as refused:
-        write_config(home.config_file, before)
-        raise CannotEdit(f"the engine refused, and nothing was changed: {refused}") from refused
-
-
-def _told(home: Home, path: str, *, refusal_stands: bool = True) -> str:
-    """Empty when the engine has told Asterisk; else why not. Raises `EngineRefused` unless the refusal stands."""
-    try:
-        client.post(home, path)
-    except client.EngineRefused as refused:
-        if not refusal_stands:
-            raise
-        return f"Asterisk was not told of it: {refused}"
-    except client.NotRunning:
-        if home.asterisk_runs():
-            return "Asterisk runs without its engine, and learns of it when the engine starts: `telefonista run`"
-        # Nothing runs, so nothing holds on to what was before: the next start reads it.
-    return ""
-
-
-def _end(not_told: str) -> None:
-    if not_told:
-        err.print(f"telefonista: {not_told}", style="red", markup=False, highlight=False, soft_wrap=True)
-        raise SystemExit(1)
+    end(not_told)
 
 
 def _agent(agent: str, *, name: str, queues: str, skills: str, languages: str, encryption: Encryption) -> AgentConfig:
@@ -177,15 +130,6 @@ def _parts(text: str) -> list[str]:
 def _account_must_be(telephone: str, config: Config) -> None:
     if telephone not in {*(agent.id for agent in config.agents), CITIZEN_TELEPHONE}:
         raise NoSuchAgent(f"there is no agent {telephone}")
-
-
-def _config_text(home: Home) -> str:
-    """As it is, line ends included. Raises `ConfigInvalid`, OSError."""
-    try:
-        with home.config_file.open(encoding="utf-8", newline="") as file:
-            return file.read()
-    except UnicodeDecodeError:
-        raise ConfigInvalid(f"{home.config_file} is not UTF-8 text; save it as UTF-8") from None
 
 
 def _show_account(home: Home, agent: str, *, as_json: bool) -> None:

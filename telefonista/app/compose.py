@@ -130,6 +130,7 @@ def members(config: Config) -> list[Member]:
             queues=tuple(QueueName(queue) for queue in agent.queues),
             skills=agent.skills,
             languages=agent.languages,
+            levels={QueueName(queue): level for queue, level in agent.levels.items()},
         )
         for agent in config.agents
     ] + [

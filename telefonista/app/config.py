@@ -186,6 +186,7 @@ Country = Annotated[str, AfterValidator(_country)]
 Language = Annotated[str, AfterValidator(_language)]
 Parameter = Annotated[str, AfterValidator(_parameter)]
 SkillLevel = Annotated[int, Field(ge=0, le=10)]
+GroupLevel = Annotated[int, Field(ge=1, le=9)]
 NumberPattern = Annotated[str, AfterValidator(_number_pattern)]
 PauseKey = Annotated[str, AfterValidator(_pause_key)]
 Sentence = Annotated[str, AfterValidator(_sentence)]
@@ -357,6 +358,8 @@ class AgentConfig(_Strict):
     """How well each thing is known, 0 (not at all) to 10."""
     languages: tuple[Language, ...] = ()
     """Those in which this agent attends; empty means the installation's own."""
+    levels: dict[Name, GroupLevel] = {}
+    """By queue, the group in which this agent answers it; 1 where nothing is said."""
     encryption: Encryption = Encryption.NONE
     """Of the telephone's sound."""
 
@@ -597,6 +600,10 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         for m, queue in enumerate(theirs):
             if queue not in queues:
                 yield (group, n, "queues", m), f"unknown queue {shown(queue)}{suggestion(queue, known=queues)}"
+    for n, agent in enumerate(config.agents):
+        for queue in agent.levels:
+            if queue not in agent.queues:
+                yield ("agents", n, "levels", queue), f"{shown(queue)} is no queue of this agent"
 
 
 def _disagreements_of_tls(config: Config) -> Iterator[tuple[_Where, str]]:

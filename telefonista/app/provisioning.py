@@ -9,9 +9,10 @@ import hashlib
 import json
 import re
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from dialplans import Encryption, Tls
 from telefonista.app.certificates import Certificate, CertificateUnusable, given, made
@@ -41,7 +42,7 @@ class Account:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-class NoSuchAgent(Exception):
+class NoSuchAgent(CannotEdit):
     """Nobody of that number is configured."""
 
 
@@ -102,8 +103,8 @@ def with_agent(text: str, agent: AgentConfig, *, file: str) -> str:
     """The configuration with one agent more. Raises `ConfigInvalid` (such as a number that is taken, or a queue that
     there is not), `CannotEdit`."""
     before = parse_config(text, file=file)
-    after = append_item(text, ["agents"], item=_written(agent))
-    return _checked(after, before.model_copy(update={"agents": (*before.agents, agent)}), file=file)
+    after = append_item(text, ["agents"], item=one_line(agent.model_dump(mode="json", exclude_defaults=True)))
+    return checked(after, before.model_copy(update={"agents": (*before.agents, agent)}), file=file)
 
 
 def without_agent(text: str, agent: str, *, file: str) -> str:
@@ -114,7 +115,7 @@ def without_agent(text: str, agent: str, *, file: str) -> str:
         raise NoSuchAgent(f"there is no agent {agent}")
     after = remove_item(text, ["agents", place])
     rest = tuple(each for each in before.agents if each.id != agent)
-    return _checked(after, before.model_copy(update={"agents": rest}), file=file)
+    return checked(after, before.model_copy(update={"agents": rest}), file=file)
 
 
 def contacts_of(accounts: Collection[str], *, listed: str) -> list[str]:
@@ -122,8 +123,8 @@ def contacts_of(accounts: Collection[str], *, listed: str) -> list[str]:
     return [found["contact"] for found in _CONTACT.finditer(listed) if found["account"] in accounts]
 
 
-def _checked(text: str, meant: Config, *, file: str) -> str:
-    """Whatever way the file was written in, it must now say what was meant."""
+def checked(text: str, meant: Config, *, file: str) -> str:
+    """The text, which now says what was meant, whatever way it was written in. Raises `ConfigInvalid`, `CannotEdit`."""
     try:
         said = parse_config(text, file=file)
     except ConfigInvalid as invalid:
@@ -133,20 +134,25 @@ def _checked(text: str, meant: Config, *, file: str) -> str:
     return text
 
 
-def _written(agent: AgentConfig) -> str:
-    """One line of YAML; what is not set is left out."""
-    parts = [f"id: {_quoted(agent.id)}"]
-    if agent.name:
-        parts.append(f"name: {_quoted(agent.name)}")
-    parts.append(f"queues: [{', '.join(agent.queues)}]")
-    if agent.skills:
-        parts.append(f"skills: {{{', '.join(f'{skill}: {level}' for skill, level in agent.skills.items())}}}")
-    if agent.languages:
-        parts.append(f"languages: [{', '.join(agent.languages)}]")
-    if agent.encryption is not Encryption.NONE:
-        parts.append(f"encryption: {agent.encryption}")
-    return f"{{{', '.join(parts)}}}"
+def one_line(value: Any) -> str:
+    """Plain values as YAML on one line, in the house's style: names as they are, what may be mistaken in quotes."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_word(str(key))}: {one_line(each)}' for key, each in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{', '.join(one_line(each) for each in value)}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return _word(value) if isinstance(value, str) else str(value)
 
 
-def _quoted(text: str) -> str:
+_PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_NO_WORDS = frozenset({"yes", "no", "true", "false", "on", "off", "null", "y", "n"})
+
+
+def _word(text: str) -> str:
+    """Bare where every reader of YAML takes it for a word."""
+    if _PLAIN_WORD.fullmatch(text) and text.lower() not in _NO_WORDS:
+        return text
     return json.dumps(text, ensure_ascii=False)

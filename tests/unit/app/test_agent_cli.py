@@ -187,7 +187,7 @@ def test_home_that_may_not_be_written_is_told(home: Home, agent: Agent, monkeypa
     def refuse(path: Path, text: str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("telefonista.app.agent_cli.write_config", refuse)
+    monkeypatch.setattr("telefonista.app.changing.write_config", refuse)
     result = agent("add", "104", "--queues", "general")
     assert result.exit_code == 2
     assert "cannot be changed" in result.stderr

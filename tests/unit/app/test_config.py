@@ -432,3 +432,13 @@ def test_encryption_of_sound_is_set_by_agent_and_tls_by_port() -> None:
 )
 def test_encryption_that_could_not_work_is_refused_at_its_line(text: str, problem: str) -> None:
     assert refused(text)[0].startswith(problem), refused(text)
+
+
+def test_agent_answers_each_queue_in_a_group_of_its_own() -> None:
+    text = LEAST.replace("queues: [general]}", "queues: [general], levels: {general: 2}}")
+    (member,) = members(parse_config(text, file="c.yaml"))
+    assert dict(member.levels) == {QueueName("general"): 2}
+    (problem,) = refused(LEAST.replace("queues: [general]}", "queues: [general], levels: {otra: 2}}"))
+    assert problem == 'c.yaml:6: "otra" is no queue of this agent'
+    (problem,) = refused(LEAST.replace("queues: [general]}", "queues: [general], levels: {general: 10}}"))
+    assert problem.startswith("c.yaml:6: agents.0.levels.general: ")
