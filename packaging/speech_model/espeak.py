@@ -23,13 +23,81 @@ _PHONEME = 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _CLOSURE_MS = 40.0
 _STOPS = frozenset(("p", "t", "k", "ch"))
-STOCK = (
-    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky "
-    "Lee Marco Mario Michael Mike Nguyen Reed adam anika antonio aunty belinda benjamin boris caleb david ed edward "
-    "grandma grandpa gustave ian iven john kaukovalta linda marcelo max michel miguel norbert pablo paul pedro quincy "
-    "rob robert sandro shelby steph travis victor zac klatt klatt2 klatt3 klatt4"
-).split()
-HELD_OUT = tuple("f4 m6 Alicia Mario anika pablo linda miguel".split())
+STOCK = [
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "f5",
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "Alex",
+    "Alicia",
+    "Andrea",
+    "Andy",
+    "Annie",
+    "Denis",
+    "Diogo",
+    "Gene",
+    "Gene2",
+    "Henrique",
+    "Hugo",
+    "Jacky",
+    "Lee",
+    "Marco",
+    "Mario",
+    "Michael",
+    "Mike",
+    "Nguyen",
+    "Reed",
+    "adam",
+    "anika",
+    "antonio",
+    "aunty",
+    "belinda",
+    "benjamin",
+    "boris",
+    "caleb",
+    "david",
+    "ed",
+    "edward",
+    "grandma",
+    "grandpa",
+    "gustave",
+    "ian",
+    "iven",
+    "john",
+    "kaukovalta",
+    "linda",
+    "marcelo",
+    "max",
+    "michel",
+    "miguel",
+    "norbert",
+    "pablo",
+    "paul",
+    "pedro",
+    "quincy",
+    "rob",
+    "robert",
+    "sandro",
+    "shelby",
+    "steph",
+    "travis",
+    "victor",
+    "zac",
+    "klatt",
+    "klatt2",
+    "klatt3",
+    "klatt4",
+]
+HELD_OUT = tuple(["f4", "m6", "Alicia", "Mario", "anika", "pablo", "linda", "miguel"])
 """Never trained on; nor are the made-up voices of `HELD_OUT_MADE`."""
 MADE = 160
 HELD_OUT_MADE = 12
@@ -185,7 +253,7 @@ def _made_up(chance: random.Random) -> str:
     word = ""
     for _ in range(chance.randint(1, 4)):
         onset = chance.choice(onsets)
-        vowel = chance.choice("a e i o u ai au ei ie ue io ua oi".split())
+        vowel = chance.choice(["a", "e", "i", "o", "u", "ai", "au", "ei", "ie", "ue", "io", "ua", "oi"])
         if onset == "qu":
             onset, vowel = ("qu", vowel) if vowel[0] in "ei" else ("c", vowel)
         word += onset + vowel + chance.choice(("", "", "", "n", "s", "r", "l"))

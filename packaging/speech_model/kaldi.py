@@ -52,8 +52,10 @@ def write_model(
         "--sample-frequency=8000\n--num-mel-bins=30\n--num-ceps=30\n--low-freq=120\n--high-freq=3700\n"
         "--use-energy=false\n--dither=0\n--allow-downsample=true\n"
     )
+    # Wider (--min-active=200, --beam=13) it recognises the same, but seconds of silence hold up the pruning of what any
+    # phones at all might have been for seconds of its own (seen).
     (folder / "conf" / "model.conf").write_text(
-        "--min-active=200\n--max-active=3000\n--beam=13\n--lattice-beam=6\n--acoustic-scale=0.6\n"
+        "--min-active=20\n--max-active=1000\n--beam=10\n--lattice-beam=4\n--acoustic-scale=0.6\n"
         f"--frame-subsampling-factor={_SUBSAMPLING}\n--endpoint.silence-phones=1\n"
         "--endpoint.rule2.min-trailing-silence=0.5\n--endpoint.rule3.min-trailing-silence=0.75\n"
         "--endpoint.rule4.min-trailing-silence=1.0\n"
@@ -175,9 +177,17 @@ def _matrix(numbers: np.ndarray) -> bytes:
 
 
 def _acoustic(layers: Sequence[Layer], priors: np.ndarray) -> bytes:
-    return b"\0B" + _transitions() + _network(layers) + b"<LeftContext> " + _int(MARGIN) + b"<RightContext> " + _int(
-        MARGIN
-    ) + b"<Priors> " + _vector(priors)
+    return (
+        b"\0B"
+        + _transitions()
+        + _network(layers)
+        + b"<LeftContext> "
+        + _int(MARGIN)
+        + b"<RightContext> "
+        + _int(MARGIN)
+        + b"<Priors> "
+        + _vector(priors)
+    )
 
 
 def _transitions() -> bytes:
@@ -192,7 +202,9 @@ def _transitions() -> bytes:
         + (_int(-1) + _int(0))
         + b"</Topology> "
     )
-    triples = b"".join(_int(number) + _int(0) + _int(PDF[name.rpartition("_")[0] or name]) for name, number in IDS.items())
+    triples = b"".join(
+        _int(number) + _int(0) + _int(PDF[name.rpartition("_")[0] or name]) for name, number in IDS.items()
+    )
     chances = np.concatenate(([0.0], np.full(2 * count, math.log(0.5))))
     return (
         b"<TransitionModel> "

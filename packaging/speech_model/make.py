@@ -51,7 +51,8 @@ def _shards(folder: Path, *, utterances: int, processes: int) -> list[Path]:
         )
         for seed in seeds
     ]
-    if any([process.wait() for process in started]):
+    codes = [process.wait() for process in started]
+    if any(codes):
         raise SystemExit("the synthesis failed")
     return [folder / f"{seed}.npz" for seed in seeds]
 
@@ -92,9 +93,7 @@ def main() -> None:
         print(f"  {wish.utterances} utterances in {time.monotonic() - began:.0f} s", flush=True)
         import network
 
-        layers, priors, success = network.train(
-            shards, outputs=len(PHONES), epochs=wish.epochs, seconds=wish.seconds
-        )
+        layers, priors, success = network.train(shards, outputs=len(PHONES), epochs=wish.epochs, seconds=wish.seconds)
         kaldi.write_model(wish.folder, layers=layers, priors=priors, words=words)
         print(success)
 

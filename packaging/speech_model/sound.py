@@ -106,7 +106,11 @@ def no_speech(numbers: np.random.Generator) -> tuple[np.ndarray, list[Any]]:
     """Noise, or keys being pressed: all of it is silence to the model."""
     count = int(RATE_HZ * numbers.uniform(0.6, 2.0))
     if numbers.random() < 0.5:
-        sound = _noise(count, _NOISES[numbers.integers(len(_NOISES) - 1)], numbers) * 32000 * 10 ** numbers.uniform(-3, -0.3)
+        sound = (
+            _noise(count, _NOISES[numbers.integers(len(_NOISES) - 1)], numbers)
+            * 32000
+            * 10 ** numbers.uniform(-3, -0.3)
+        )
     else:
         times = np.arange(count) / RATE_HZ
         row, column = numbers.choice((697, 770, 852, 941)), numbers.choice((1209, 1336, 1477))

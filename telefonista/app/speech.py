@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -44,6 +45,8 @@ AT_ONCE = 40
 """Recognitions in one worker process; the measured figure of the sample model is far above, that of a full one not."""
 LATE_S = 1.5
 """A worker that has not worked off a piece of sound for so long is too late for a conversation."""
+STARTING_S = 5.0
+"""What is said to a worker that was started so recently waits in its pipe until its models are loaded."""
 STUCK_S = 10.0
 """After so long without a word from it a late worker is ended and started again."""
 LOOK_EVERY_S = 0.25
@@ -80,6 +83,7 @@ class Recognition:
         self.waiting_bytes = 0
         """Sent and not yet worked off."""
         self.waits_since = 0.0
+        self._late_looks = 0
 
     def sound(self, samples: bytes) -> None:
         self._batch += samples
@@ -93,9 +97,13 @@ class Recognition:
     def taken(self, samples_bytes: int) -> None:
         self.waiting_bytes -= samples_bytes
         self.waits_since = time.monotonic()
+        self._late_looks = 0
 
     def is_late(self, at: float) -> bool:
-        return self.waiting_bytes > 0 and at - self.waits_since > LATE_S
+        """Asked now and then. Once is not enough: after a loop that was held up, what it said may yet be unread."""
+        late = self.waiting_bytes > 0 and at - self.waits_since > LATE_S
+        self._late_looks = self._late_looks + 1 if late else 0
+        return self._late_looks > 1
 
     def close(self) -> None:
         """No more of it; nobody is told. As often as one likes."""
@@ -112,13 +120,18 @@ class _Worker:
         self._recognitions: dict[int, Recognition] = {}
         self._numbers = 0
         self.ready = False
+        self._started_at = 0.0
         self.stuck_since: float | None = None
         """Since when it is late with something, and has not said a word."""
 
     @property
     def takes(self) -> bool:
         """Whether it may be asked for more."""
-        return self.ready and self.stuck_since is None
+        return self._process is not None and (self.ready or self._is_starting) and self.stuck_since is None
+
+    @property
+    def _is_starting(self) -> bool:
+        return not self.ready and time.monotonic() - self._started_at < STARTING_S
 
     @property
     def busy(self) -> int:
@@ -143,9 +156,13 @@ class _Worker:
         """From its start to its end; why that was."""
         arguments = [f"{language}={folder}" for language, folder in self._models.items()]
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "telefonista.app.speech_worker", *arguments, stdin=PIPE, stdout=PIPE
+            *(sys.executable, "-m", "telefonista.app.speech_worker", *arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            # A core each: its matrices are small, and threads that wait for one another only burn what calls need.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )
-        self._process = process
+        self._process, self._started_at = process, time.monotonic()
         looking = asyncio.get_running_loop().create_task(self._look_for_late())
         try:
             return await self._read(process)
@@ -192,6 +209,8 @@ class _Worker:
     async def _look_for_late(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
+            if self._is_starting:
+                continue
             at = time.monotonic()
             late = [number for number, each in self._recognitions.items() if each.is_late(at)]
             for number in late:

@@ -195,7 +195,6 @@ async def test_a_recogniser_that_dies_costs_what_it_heard_and_is_started_again(r
     (failed,) = await room.hears()
     assert isinstance(failed, SpeechFailed)
     assert failed.why == "the recogniser ended"
-    assert room.start(2) is None
     await until(lambda: room.recognisers.pids not in ([], [pid]), "another process")
     extension: list[str | None] = [None]
 
@@ -223,3 +222,43 @@ async def test_without_a_model_nobody_listens_and_no_process_runs() -> None:
     with pytest.raises(Unavailable):
         recognisers.open(language="es", options=[["sí"]], heard=lambda words, partial: None, failed=lambda why: None)
     await recognisers.stop()
+
+
+async def test_what_is_said_while_the_models_are_loaded_is_heard_when_they_are(models: dict[str, Path]) -> None:
+    recognisers = Recognisers(models)
+    server = AudioSocketServer(reactor=AsyncioSelectorReactor(asyncio.get_running_loop()))
+    room = Room(recognisers, server, server.listen())
+    with pytest.raises(Unavailable):
+        recognisers.open(language="es", options=[["sí"]], heard=lambda words, partial: None, failed=lambda why: None)
+    recognisers.start()
+    try:
+        await until(lambda: recognisers.pids != [], "a process")
+        await room.says(room.start(), "si")
+        (heard,) = await room.hears()
+        assert isinstance(heard, SpeechHeard)
+        assert heard.phrase == "sí"
+    finally:
+        room.hang_up()
+        await recognisers.stop()
+        await server.stop()
+
+
+async def test_a_model_that_takes_too_long_to_load_leads_to_the_keys(
+    models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speech, "STARTING_S", 0.3)
+    recognisers = Recognisers(models)
+    server = AudioSocketServer(reactor=AsyncioSelectorReactor(asyncio.get_running_loop()))
+    room = Room(recognisers, server, server.listen())
+    recognisers.start()
+    try:
+        await until(lambda: recognisers.pids != [], "a process")
+        os.kill(recognisers.pids[0], signal.SIGSTOP)
+        await room.says(room.start(), "si")
+        (failed,) = await room.hears()
+        assert isinstance(failed, SpeechFailed)
+        assert room.start(2) is None
+    finally:
+        room.hang_up()
+        await recognisers.stop()
+        await server.stop()

@@ -3,6 +3,7 @@
 import array
 import json
 import shutil
+import time
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -187,6 +188,15 @@ def test_a_worker_understands_sound_at_the_rate_of_its_model(
     assert [[word for word, _ in each.words] for each in understood] == [["sí"]]
     assert understood[0].partial
     assert sum(message.samples_bytes for message in told if isinstance(message, Taken)) == len(sound)
+
+
+def test_long_silence_costs_the_sample_model_no_more_than_words() -> None:
+    worker, _ = told_by_worker(OURS)
+    worker.take(Open(1, "es", (("sí", "claro"), ("no",))))
+    began = time.process_time()
+    worker.take(Sound(1, bytes(2 * 8000 * 10)))
+    # Seconds for each few of silence, with a wider search; hundredths with ours.
+    assert time.process_time() - began < 2.0
 
 
 def test_what_goes_wrong_in_a_worker_costs_that_recognition_only() -> None:
