@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import sound
-from words import MENUS, OTHERS, PDF, SILENCE, TARGETS, phones_of
+from words import MENUS, OTHERS, PDF, SILENCE, TARGETS, listed, phones_of
 
 RATE_HZ = 22050
 _RETRIEVAL = 1  # AUDIO_OUTPUT_RETRIEVAL: the samples come to the callback (2 is its synchronous form)
@@ -23,81 +23,13 @@ _PHONEME = 7
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _CLOSURE_MS = 40.0
 _STOPS = frozenset(("p", "t", "k", "ch"))
-STOCK = [
-    "f1",
-    "f2",
-    "f3",
-    "f4",
-    "f5",
-    "m1",
-    "m2",
-    "m3",
-    "m4",
-    "m5",
-    "m6",
-    "m7",
-    "m8",
-    "Alex",
-    "Alicia",
-    "Andrea",
-    "Andy",
-    "Annie",
-    "Denis",
-    "Diogo",
-    "Gene",
-    "Gene2",
-    "Henrique",
-    "Hugo",
-    "Jacky",
-    "Lee",
-    "Marco",
-    "Mario",
-    "Michael",
-    "Mike",
-    "Nguyen",
-    "Reed",
-    "adam",
-    "anika",
-    "antonio",
-    "aunty",
-    "belinda",
-    "benjamin",
-    "boris",
-    "caleb",
-    "david",
-    "ed",
-    "edward",
-    "grandma",
-    "grandpa",
-    "gustave",
-    "ian",
-    "iven",
-    "john",
-    "kaukovalta",
-    "linda",
-    "marcelo",
-    "max",
-    "michel",
-    "miguel",
-    "norbert",
-    "pablo",
-    "paul",
-    "pedro",
-    "quincy",
-    "rob",
-    "robert",
-    "sandro",
-    "shelby",
-    "steph",
-    "travis",
-    "victor",
-    "zac",
-    "klatt",
-    "klatt2",
-    "klatt3",
-    "klatt4",
-]
-HELD_OUT = tuple(["f4", "m6", "Alicia", "Mario", "anika", "pablo", "linda", "miguel"])
+STOCK = listed(
+    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m5 m6 m7 m8 Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky "
+    "Lee Marco Mario Michael Mike Nguyen Reed adam anika antonio aunty belinda benjamin boris caleb david ed edward "
+    "grandma grandpa gustave ian iven john kaukovalta linda marcelo max michel miguel norbert pablo paul pedro quincy "
+    "rob robert sandro shelby steph travis victor zac klatt klatt2 klatt3 klatt4"
+)
+HELD_OUT = listed("f4 m6 Alicia Mario anika pablo linda miguel")
 """Never trained on; nor are the made-up voices of `HELD_OUT_MADE`."""
 MADE = 160
 HELD_OUT_MADE = 12
@@ -249,11 +181,11 @@ def _text(chance: random.Random) -> str:
 
 
 def _made_up(chance: random.Random) -> str:
-    onsets = "p t k b d g f s j ch m n ñ l r ll y pr tr cr br dr gr fl pl cl z h".replace("k", "qu").split()
+    onsets = listed("p t qu b d g f s j ch m n ñ l r ll y pr tr cr br dr gr fl pl cl z h")
     word = ""
     for _ in range(chance.randint(1, 4)):
         onset = chance.choice(onsets)
-        vowel = chance.choice(["a", "e", "i", "o", "u", "ai", "au", "ei", "ie", "ue", "io", "ua", "oi"])
+        vowel = chance.choice(listed("a e i o u ai au ei ie ue io ua oi"))
         if onset == "qu":
             onset, vowel = ("qu", vowel) if vowel[0] in "ei" else ("c", vowel)
         word += onset + vowel + chance.choice(("", "", "", "n", "s", "r", "l"))

@@ -15,10 +15,9 @@ from espeak import RATE_HZ, Espeak, voices
 from scipy import signal
 from words import TARGETS
 
-SENTENCES = (
-    "cuatro siete uno nueve", "cero nueve ocho", "sí sí", "no no", "sí claro", "eh sí", "no sé", "quizás", "hola buenas",
-    "mañana llamo", "el perro del vecino",
-)  # fmt: skip
+STRINGS = ("cuatro siete uno nueve", "cero nueve ocho dos", "tres cinco seis uno")
+OUTSIDE = ("no sé", "quizás", "hola buenas", "mañana llamo", "el perro del vecino", "espere un poco", "cómo dice")
+"""What nobody asked for."""
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
     target.mkdir(exist_ok=True)
     for place, voice in enumerate(voices(held_out=True)):
         language = "es-419" if place % 3 else "es"
-        for text in (*TARGETS, *SENTENCES):
+        for text in (*TARGETS, *STRINGS, *OUTSIDE):
             rate = 130 + 10 * (place % 5)
             samples, _ = espeak.say(text, voice=f"{language}+{voice}", rate=rate, pitch=35 + 5 * (place % 7), melody=50)
             ratio = Fraction(sound.RATE_HZ, RATE_HZ)
