@@ -1,4 +1,4 @@
-"""Music on hold that this project composes itself, so that no citizen's wait depends on anybody's licence.
+"""Music on hold that this project composes itself, so that no citizen's wait depends on anybody's licence; and a tone.
 
 Out: one WAV file, 8 kHz, mono, 16 bit: slow broken chords over a soft bed, between 300 and 3,000 Hz, which is what a
 telephone carries, and quiet enough for the announcements to stand out. The same length gives the same file.
@@ -19,6 +19,7 @@ _STEPS_IN_BAR = 6
 _NOTE_S = 2.4
 _PARTIALS = ((1, 1.0), (2, 0.22), (3, 0.07))
 _BED_SHARE = 0.16
+_TONE_HZ, _TONE_S = 1000.0, 0.4
 _FADE_OUT_HZ = 2900.0  # a partial above this would only be cut off by the line
 
 # I vi IV V, I iii IV V and back, in C: each chord within a seventh, so no partial that matters leaves the band.
@@ -41,6 +42,14 @@ def compose_music(target: Path, *, seconds: int = 60) -> None:
     if seconds < math.ceil(_BAR_S):
         raise ValueError(f"{seconds} s is less than one bar of music ({math.ceil(_BAR_S)} s)")
     write_whole(target, encode_wav(_level(_play(seconds * TELEPHONE_RATE_HZ, bars=round(seconds / _BAR_S)))))
+
+
+def compose_tone(target: Path) -> None:
+    """Write the short tone after which a citizen's message is recorded. Raises OSError where it cannot be written."""
+    length, edge = round(_TONE_S * TELEPHONE_RATE_HZ), round(0.01 * TELEPHONE_RATE_HZ)
+    turn = 2 * math.pi * _TONE_HZ / TELEPHONE_RATE_HZ
+    edges = (min(1.0, index / edge, (length - index) / edge) for index in range(length))
+    write_whole(target, encode_wav(_level([gain * math.sin(turn * index) for index, gain in enumerate(edges)])))
 
 
 def _play(length: int, *, bars: int) -> list[float]:

@@ -46,7 +46,7 @@ from ivr.core.speaking import (
     every_position_piece,
     position_pieces,
 )
-from ivr.music import compose_music
+from ivr.music import compose_music, compose_tone
 from ivr.prompts import CommandSynthesiser, EspeakSynthesiser, PromptLibrary, SynthesisFailed, UnspeakablePrompt
 from recordings import RecordingsService
 from recordings.sound import NothingRecorded, SoundFacts, UnreadableSound, settle
@@ -85,7 +85,7 @@ from telefonista.pbx.fastagi import FastAgiServer, Route, greeting
 from telefonista.pbx.link import AsteriskLink
 from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
 from telefonista.pbx.wire.ami import recording_files
-from telefonista.pbx.wire.ari import Way
+from telefonista.pbx.wire.ari import TONE, Way
 from telefonista.pbx.wire.frames import Credentials
 from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
@@ -363,6 +363,9 @@ class Installation:
         if not music.exists():
             self._report("composing the music on hold")
             compose_music(music)
+        tone = self.home.prompts / f"{TONE.name}.wav"
+        if not tone.exists():
+            compose_tone(tone)
         spoken = (prompt for flow in flows for prompt in flow.prompts)
         in_queues = spoken_in_queues(self._policies(self.config))
         fixed = [self._greeting, FIRST_TIME, WELCOME_BACK, *self._code_sentences()]

@@ -26,10 +26,12 @@ def told(kind: str, **recording: Any) -> Event | None:
 
 
 def test_message_is_recorded_after_a_tone_and_ends_by_silence_too() -> None:
-    (request,) = requests(RECORD)
+    tone, request = requests(RECORD)
     asked = {query.name: query.value for query in request.query}
+    assert (tone.method, tone.uri) == ("POST", f"channels/{CALL}/play")
+    assert tone.query == (ari.Query("media", f"sound:{ari.TONE.text}"),)
     assert (request.method, request.uri) == ("POST", f"channels/{CALL}/record")
-    assert (asked["name"], asked["beep"], asked["terminateOn"]) == (MESSAGE, "true", "none")
+    assert (asked["name"], asked["terminateOn"]) == (MESSAGE, "none")
     assert (asked["maxDurationSeconds"], asked["maxSilenceSeconds"]) == ("60", "5")
 
 
@@ -59,7 +61,7 @@ def test_recordings_that_are_not_ours_mean_nothing() -> None:
 
 
 def test_refused_recording_is_a_message_that_failed() -> None:
-    (request,) = requests(RECORD)
+    _, request = requests(RECORD)
     failed = ari.outcome(RECORD, request, status=409, body='{"message":"no"}')
     assert failed == MessageFailed(call=CALL, recording=MESSAGE, why="409 no")
     assert ari.subject_of(RECORD) == MESSAGE

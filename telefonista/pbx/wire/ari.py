@@ -646,7 +646,11 @@ def _hang_up(command: HangUp) -> tuple[Request, ...]:
 SILENCE_ENDS_MESSAGE_S: Final = 5
 
 
-def _record_message(command: RecordMessage) -> tuple[Request, ...]:
+TONE: Final = Prompt(text="Hable ahora.", name="tono")
+"""What says that a message is recorded from here on."""
+
+
+def _record_message(command: RecordMessage, prompt_uri: Callable[[Prompt], str]) -> tuple[Request, ...]:
     query = (
         Query("name", name_in_path(command.recording)),
         Query("format", "wav"),
@@ -654,10 +658,14 @@ def _record_message(command: RecordMessage) -> tuple[Request, ...]:
         # With this Asterisk also says for how long somebody talked.
         Query("maxSilenceSeconds", str(SILENCE_ENDS_MESSAGE_S)),
         Query("ifExists", "overwrite"),
-        Query("beep", "true"),
         Query("terminateOn", "none"),
     )
-    return (Request("POST", f"channels/{name_in_path(command.leg)}/record", query),)
+    leg = name_in_path(command.leg)
+    return (
+        # Asterisk's own `beep` is a sound file that we do not have, and without it the recording ends at once (seen).
+        Request("POST", f"channels/{leg}/play", (Query("media", value(prompt_uri(TONE))),), harmless=_GONE),
+        Request("POST", f"channels/{leg}/record", query),
+    )
 
 
 def _stop_message(command: StopMessage) -> tuple[Request, ...]:
@@ -729,7 +737,7 @@ def requests_for(
         case AnswerRefer():
             return _answer_refer(command)
         case RecordMessage():
-            return _record_message(command)
+            return _record_message(command, prompt_uri)
         case StopMessage():
             return _stop_message(command)
         case StartRecording() | StopRecording():

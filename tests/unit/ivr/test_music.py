@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ivr.core.waveform import Sound, decode_wav, level_dbfs, peak_dbfs
-from ivr.music import LEVEL_DBFS, compose_music
+from ivr.music import LEVEL_DBFS, compose_music, compose_tone
 from recordings.sound import measure, tone_level
 
 
@@ -94,3 +94,10 @@ def test_music_shorter_than_a_bar_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="less than one bar"):
         compose_music(tmp_path / "espera.wav", seconds=3)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tone_before_a_message_is_short_and_heard(tmp_path: Path) -> None:
+    compose_tone(tmp_path / "tono.wav")
+    tone = decode_wav((tmp_path / "tono.wav").read_bytes())
+    assert 0.3 < len(tone.samples) / 8000 < 0.5
+    assert tone_level(tmp_path / "tono.wav", channel=0, frequency_hz=1000) > LEVEL_DBFS - 6
