@@ -51,6 +51,8 @@ NO_ANSWER = "no contesta"
 """The reason of the pause that follows too many offers in a row that were not taken."""
 UNNAMED = "sin motivo"
 """The reason of a pause for which none was given."""
+NOT_THERE = "not registered, or does not answer"
+"""All that Asterisk's device state says of a phone that is not there."""
 
 _BLAMED = frozenset({OfferOutcome.UNANSWERED, OfferOutcome.REFUSED, OfferOutcome.BUSY, OfferOutcome.UNREACHABLE})
 
@@ -137,7 +139,8 @@ def _tell(agent: Agent) -> Step:
 
 def _become(agent: Agent, presence: Presence, *, at: float) -> Agent:
     since = agent.since if presence is agent.presence else at
-    return msgspec.structs.replace(agent, presence=presence, since=since)
+    why = agent.why if presence is Presence.UNREACHABLE else ""
+    return msgspec.structs.replace(agent, presence=presence, since=since, why=why)
 
 
 def _at_rest(agent: Agent) -> Presence:
@@ -170,7 +173,8 @@ def _free(agent: Agent, *, at: float, idle_since: float, settling: bool = False)
         disposition_due=False,
         settling=settling and not quiet,
     )
-    return _tell(_become(rested, _at_rest(rested), at=at))
+    presence = _at_rest(rested)
+    return _tell(_become(msgspec.structs.replace(rested, why=_why(presence)), presence, at=at))
 
 
 def _refuse(agent: Agent, event: object, *, what: str, why: WhyNot) -> Step:
@@ -181,8 +185,9 @@ def _phone_changed_without_contact(agent: Agent, event: PhoneChanged, at: float)
     """A stretch of being busy costs the place among the idle, unless it is our own doing (`settling`)."""
     if agent.call is not None:
         return _phone_changed_with_contact(agent, event, at)
-    told = msgspec.structs.replace(agent, phone=event.phone, why=event.why)
+    told = msgspec.structs.replace(agent, phone=event.phone)
     presence = _at_rest(told)
+    told = msgspec.structs.replace(told, why=_why(presence, event.why))
     if event.phone in (Phone.IDLE, Phone.UNREACHABLE):
         told = msgspec.structs.replace(told, settling=False)
     if presence is agent.presence:
@@ -195,7 +200,11 @@ def _phone_changed_without_contact(agent: Agent, event: PhoneChanged, at: float)
 
 def _phone_changed_with_contact(agent: Agent, event: PhoneChanged, at: float) -> Step:
     """Our own call makes the phone ring and talk; how that call ends decides, not the lamp."""
-    return msgspec.structs.replace(agent, phone=event.phone, why=event.why), []
+    return msgspec.structs.replace(agent, phone=event.phone), []
+
+
+def _why(presence: Presence, told: str = "") -> str:
+    return told or NOT_THERE if presence is Presence.UNREACHABLE else ""
 
 
 def _code_dialled(agent: Agent, event: CodeDialled, at: float) -> Step:
