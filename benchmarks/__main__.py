@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import ari, calls, day, free, routing
+from benchmarks import ari, calls, day, free, routing, speech
 from benchmarks.house import HouseFailed, open_asterisk, open_house
 from benchmarks.machine import Machine
 from benchmarks.phones import PhonesFailed
@@ -22,7 +22,7 @@ from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free", "memory", "ari", "day", "routing")
+PARTS = ("calls", "rate", "free", "memory", "ari", "day", "routing", "speech")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -72,7 +72,20 @@ async def _routing(*, quick: bool) -> tuple[str, list[Section]]:
     return "", routing.measure(quick=quick)
 
 
-_RUN = {"memory": _memory, "ari": _ari, "calls": _calls, "rate": _rate, "free": _free, "day": _day, "routing": _routing}
+async def _speech(*, quick: bool) -> tuple[str, list[Section]]:
+    return "", speech.measure(quick=quick)
+
+
+_RUN = {
+    "memory": _memory,
+    "ari": _ari,
+    "calls": _calls,
+    "rate": _rate,
+    "free": _free,
+    "day": _day,
+    "routing": _routing,
+    "speech": _speech,
+}
 
 
 async def _run(part: str, *, quick: bool) -> tuple[str, list[Section]]:
