@@ -461,6 +461,8 @@ def _leg_answered_diverting(call: Call, event: LegAnswered, at: float) -> Step:
 
 
 def _party_called_outside(call: Call, event: PartyCalled, at: float) -> Step:
+    if call.party is not None or event.agent is not None:
+        return parties.party_called_in_vain(call, event, at)
     party = Party(leg=event.leg, number=event.number)
     called = replace(call, party=party, parties=call.parties + 1, legs=call.legs | {event.leg})
     return called, [parties.dial(call, event)]

@@ -28,6 +28,7 @@ from telefonista.kernel.ids import (
     CallId,
     LegId,
     LineName,
+    OfferId,
     QueueName,
     RecordingId,
     RouteName,
@@ -114,6 +115,9 @@ class Story:
     def leg(self, n: int = 1) -> LegId:
         return agent_leg(self.id, n=n)
 
+    def offer(self, n: int = 1) -> OfferId:
+        return offer_id(self.id, n=n)
+
     def waits(self) -> Story:
         return self.happens(HandedOff(call=self.id, queue=QUEUE)) if self.id == CALL else self
 
@@ -122,7 +126,7 @@ class Story:
             OfferMade(
                 call=self.id,
                 visit=visit_id(self.id, n=1),
-                offer=offer_id(self.id, n=n),
+                offer=self.offer(n),
                 agent=agent,
                 leg=self.leg(n),
             )
