@@ -128,8 +128,8 @@ def _parts(text: str) -> list[str]:
 
 
 def _account_must_be(telephone: str, config: Config) -> None:
-    if telephone not in {*(agent.id for agent in config.agents), CITIZEN_TELEPHONE}:
-        raise NoSuchAgent(f"there is no agent {telephone}")
+    if telephone not in {*config.telephones, CITIZEN_TELEPHONE}:
+        raise NoSuchAgent(f"there is no agent {telephone}, nor anybody else with a telephone")
 
 
 def _show_account(home: Home, agent: str, *, as_json: bool) -> None:

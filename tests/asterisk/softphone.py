@@ -153,6 +153,15 @@ class Sound(asyncio.DatagramProtocol):
             self._transport.close()
 
 
+CONNECTED: set[Softphone] = set()
+
+
+def all_vanish() -> None:
+    """Whatever a test that failed has left connected."""
+    for phone in tuple(CONNECTED):
+        phone.close()
+
+
 class Softphone:
     """One account's telephone. `ca` checks Asterisk's certificate (TLS); `encrypts` asks for SRTP and takes no less."""
 
@@ -188,6 +197,7 @@ class Softphone:
     async def connect(self) -> None:
         """Raises OSError, ssl.SSLError."""
         loop = asyncio.get_running_loop()
+        CONNECTED.add(self)
         if self._transport == "udp":
             phone = self
 
@@ -220,6 +230,7 @@ class Softphone:
 
     def close(self) -> None:
         """Vanish without a word."""
+        CONNECTED.discard(self)
         if self.sound is not None:
             self.sound.end()
         if self._reader is not None:

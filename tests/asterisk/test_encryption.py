@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,17 @@ from telefonista.app.rtp import write_wav
 from telefonista.app.sipp import CitizenPlan
 from tests.asterisk.conftest import OpenHouse
 from tests.asterisk.house import House, last, tone_heard, until
-from tests.asterisk.softphone import Softphone
+from tests.asterisk.softphone import Softphone, all_vanish
 from tests.ports import free_port
 
 AGENT_HZ, CITIZEN_HZ = 1150, 425
 QUEUES = ("general", "tramites", "impuestos", "vacunacion")
+
+
+@pytest.fixture(autouse=True)
+async def nobody_stays_connected() -> AsyncIterator[None]:
+    yield
+    all_vanish()
 
 
 def settings(tls_port: int, *, encryption: str) -> dict[str, object]:

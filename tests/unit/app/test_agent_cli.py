@@ -204,3 +204,12 @@ def test_refusal_of_the_engine_is_told_apart_from_its_absence(home: Home, monkey
     monkeypatch.setattr("urllib.request.urlopen", refused)
     with pytest.raises(client.EngineRefused, match="422"):
         client.post(home, "/reload")
+
+
+def test_supervisor_has_a_telephone_too_and_its_password_can_be_rotated(
+    home: Home, agent: Agent, engine: list[str]
+) -> None:
+    home.config_file.write_text(f'{SAMPLE}\npeople:\n  - {{id: "201", name: Supervisión}}\n', encoding="utf-8")
+    shown = json.loads(agent("show", "201", "--json").output)
+    assert json.loads(agent("rotate", "201", "--json").output)["password"] != shown["password"]
+    assert engine == ["/accounts"]

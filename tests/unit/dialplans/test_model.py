@@ -145,6 +145,9 @@ def test_encryption_needs_sip_over_tls_and_that_a_certificate(plan: AsteriskPlan
         replace(plan, ports=ports)
     tls = Tls("/srv/server.pem", "/srv/server.key")
     assert replace(plan, ports=ports, tls=tls, agents=agents).tls == tls
+    assert replace(tls, version="2026-11").version == "2026-11"
+    with pytest.raises(PlanError, match="version of the certificate"):
+        replace(tls, version="a\nb")
 
 
 @pytest.mark.parametrize("path", ["server.pem", "/srv/my files/server.pem", "/srv/a;b.pem", ""])
