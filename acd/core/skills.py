@@ -31,34 +31,13 @@ from telefonista.notation.problems import shown, suggestion
 LEAST_LEVEL, GREATEST_LEVEL = 0, 10
 FIRST_LEVEL = 1
 """The group of an agent whose record says none."""
-_SKILL = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+_SKILL = re.compile(r"\b[a-z_][a-z0-9_]*", re.ASCII)
 _LEVELS = range(LEAST_LEVEL, GREATEST_LEVEL + 1)
 _MOST_TRIALS = 100_000
 _NO_SKILL = "cannot be asked for: a skill has small letters, digits and _, and is not one of and, or, not, in"
 
 _FAILED: Mapping[str, str] = {">=": "<", ">": "<=", "<=": ">", "<": ">=", "==": "!=", "!=": "=="}
 """What is true where a comparison is not."""
-
-
-class _EverySkill(Mapping[str, Kind]):
-    """Any word is a skill, and every skill is a number."""
-
-    def __getitem__(self, name: str) -> Kind:
-        if name not in self:
-            raise KeyError(name)
-        return Kind.NUMBER
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and _SKILL.fullmatch(name) is not None and name not in RESERVED
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-_EVERY_SKILL = _EverySkill()
 
 
 class Requirement(msgspec.Struct, frozen=True):
@@ -86,7 +65,7 @@ def read_requirement(text: str) -> Requirement:
     """What a text asks; an empty one asks nothing. Raises ExpressionInvalid."""
     if not text.strip():
         return Requirement()
-    condition = parse(text, variables=_EVERY_SKILL)
+    condition = parse(text, variables={word: Kind.NUMBER for word in _SKILL.findall(text) if word not in RESERVED})
     if condition.kind is not Kind.TRUTH:
         raise ExpressionInvalid("says how much but not what for: compare it, as in impuestos >= 5")
     return Requirement(condition)
@@ -172,7 +151,7 @@ def check_skills(policies: Sequence[QueuePolicy], members: Sequence[Member]) -> 
         SkillFinding(where=("agents", n, "skills", skill), text=f"{shown(skill)} {_NO_SKILL}", fatal=True)
         for n, member in enumerate(members)
         for skill in member.skills
-        if skill not in _EVERY_SKILL
+        if _SKILL.fullmatch(skill) is None or skill in RESERVED
     ]
     for n, policy in enumerate(policies):
         of_queue = [member for member in members if policy.name in member.queues]

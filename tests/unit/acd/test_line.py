@@ -77,3 +77,17 @@ def test_line_through_which_many_go_holds_no_more_than_thrice_who_are_in_it() ->
         line.add(passing)
         line.discard(passing)
     assert sum(len(run) for run in line._runs) + len(line._heap) < 50
+
+
+def test_who_left_a_line_in_which_nobody_is_in_order_is_found_neither_at_its_top_nor_near_it() -> None:
+    line: Line[Ticket] = Line()
+    tickets = [ticket(float(key)) for key in range(9, 0, -1)]
+    for each in tickets:
+        line.add(each)
+    for gone in tickets[:2] + tickets[-2:]:
+        line.discard(gone)
+    assert set(line.some(9)) == set(tickets[2:-2])
+    assert line.first() is tickets[-3]
+    for gone in tickets[2:-2]:
+        line.discard(gone)
+    assert (line.first(), line.in_order()) == (None, [])

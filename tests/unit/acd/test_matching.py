@@ -563,7 +563,16 @@ def test_who_left_the_configuration_is_offered_nothing_and_who_joined_it_is() ->
     assert floor.offer() == ("uno", BEA)
 
 
-@pytest.mark.parametrize("asking", ["next", "rest", "changed"])
+def test_offer_of_what_does_not_wait_here_is_nothing_to_remember() -> None:
+    floor = Floor([member(ANA)], QueuePolicy(name=TRAMITES, strategy=Strategy.ROUND_ROBIN))
+    floor.becomes(ANA, Presence.RESERVED, call=CallId("otra"), offer="otra.o1")
+    floor.becomes(ANA, Presence.TALKING, call=CallId("otra"))
+    floor.free(ANA)
+    floor.waits("uno")
+    assert floor.offer() == ("uno", ANA)
+
+
+@pytest.mark.parametrize("asking", ["next", "rest", "changed", "add"])
 def test_new_configuration_is_noticed_whatever_is_asked_first(asking: str) -> None:
     floor = Floor([member(ANA)])
     floor.free(BEA)
@@ -574,6 +583,8 @@ def test_new_configuration_is_noticed_whatever_is_asked_first(asking: str) -> No
         floor.matching.rest(BEA, resting=False)
     elif asking == "changed":
         floor.matching.agent_changed(BEA)
+    elif asking == "add":
+        floor.waits("dos")
     assert floor.offer() == ("uno", BEA)
 
 
