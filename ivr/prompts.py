@@ -16,16 +16,20 @@ import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
 from ivr.core.waveform import (
+    SILENCE_DBFS,
     NotSound,
     decode_wav,
     encode_wav,
     even_level,
     fits_telephone,
     followed_by_silence,
+    level_dbfs,
     resample,
     trim,
 )
@@ -155,6 +159,25 @@ class CommandSynthesiser:
             raise SynthesisFailed(f"the synthesiser could not speak “{_short(text)}”: {complaint[:200]}")
 
 
+class PromptState(Enum):
+    RECORDED = "recorded"
+    SYNTHETIC = "synthetic"
+    MISSING = "missing"
+    """Nothing was spoken yet: the next start does it."""
+    UNPLAYABLE = "unplayable"
+    """There is a recording, and it cannot be played; the synthetic voice speaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """What a citizen hears of a prompt now."""
+
+    prompt: Prompt
+    state: PromptState
+    duration_s: float = 0.0
+    level_dbfs: float = SILENCE_DBFS
+
+
 class PromptLibrary:
     """The sound file of every prompt. It keeps no state but its folders: threads and processes may share those."""
 
@@ -177,6 +200,21 @@ class PromptLibrary:
     def uri(self, prompt: Prompt) -> str:
         """As path(), in the form that ARI's `media` takes: without the extension, which Asterisk adds itself."""
         return f"sound:{self.path(prompt).with_suffix('')}"
+
+    def facts(self, prompt: Prompt) -> PromptFacts:
+        """What is there of a prompt; nothing is made. Blocking, a few milliseconds."""
+        path, recording = self._found(prompt), self._recording(prompt)
+        if path is None:
+            return PromptFacts(prompt, PromptState.MISSING if recording is None else PromptState.UNPLAYABLE)
+        try:
+            sound = decode_wav(path.read_bytes())
+        except (NotSound, OSError):
+            return PromptFacts(prompt, PromptState.UNPLAYABLE)
+        state = PromptState.SYNTHETIC
+        if recording is not None:
+            spoken = path == self._synthesised_path(prompt)
+            state = PromptState.UNPLAYABLE if spoken else PromptState.RECORDED
+        return PromptFacts(prompt, state, sound.duration_s, level_dbfs(sound.samples))
 
     def prompt_path(self, text: str, *, name: str = "", language: str = "es") -> Path:
         """path() of a prompt given by its parts."""

@@ -12,7 +12,17 @@ from typing import Annotated
 import structlog
 import typer
 
-from telefonista.app import agent_cli, client, contacts_cli, flow_cli, import_cli, people_cli, reports, speech_cli
+from telefonista.app import (
+    agent_cli,
+    client,
+    contacts_cli,
+    flow_cli,
+    import_cli,
+    people_cli,
+    prompts_cli,
+    reports,
+    speech_cli,
+)
 from telefonista.app.config import ConfigInvalid
 from telefonista.app.home import Home
 from telefonista.app.names import NameTaken, check_names
@@ -127,6 +137,7 @@ contacts_cli.add_commands(app)
 app.add_typer(agent_cli.app, name="agent")
 people_cli.add_commands(app, agent=agent_cli.app)
 app.add_typer(flow_cli.app, name="flow")
+app.add_typer(prompts_cli.app, name="prompts")
 app.command(name="import")(import_cli.import_queues)
 app.add_typer(speech_cli.app, name="speech")
 

@@ -13,6 +13,7 @@ import pytest
 
 from ivr.core.waveform import decode_wav, level_dbfs, peak_dbfs
 from ivr.prompts import (
+    CommandSynthesiser,
     EspeakSynthesiser,
     PromptLibrary,
     Synthesiser,
@@ -394,3 +395,43 @@ def test_full_disk_is_told_in_one_line_and_leaves_nothing(
     with pytest.raises(SynthesisFailed, match=r"prompts cannot be kept in .*: No space left on device"):
         library.path(OPTIONS)
     assert list(home.cache.iterdir()) == []
+
+
+def test_any_program_that_writes_a_wav_can_be_the_voice(home: Home, tmp_path: Path) -> None:
+    hum(tmp_path / "hum.wav")
+    seen = tmp_path / "seen"
+    script = tmp_path / "voz"
+    script.write_text(f'#!/bin/sh\n(cat; echo "$@") > {seen}\ncp {tmp_path}/hum.wav "$2"\n')
+    script.chmod(0o755)
+    library = home.library(CommandSynthesiser(f"{script} -o {{output_file}} --lengua={{language}} ';rm -rf x'"))
+    path = library.path(Prompt("-v no es una opción", language="es-UY"))
+    assert decode_wav(path.read_bytes()).duration_s > 0.3
+    text, words = seen.read_text(encoding="utf-8").splitlines()
+    assert text == "-v no es una opción"
+    assert words.startswith("-o /")
+    assert words.endswith("spoken.wav --lengua=es-UY ;rm -rf x")
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        ("/no/such/voice {output_file}", "cannot be started"),
+        ("false {output_file}", "exit code 1"),
+        ("true {output_file}", "could not speak"),
+        ("sh -c 'sleep 5' {output_file}", "took more than 0.2 s"),
+    ],
+)
+def test_voice_that_fails_is_told_in_one_line(home: Home, command: str, why: str) -> None:
+    with pytest.raises(SynthesisFailed, match=why):
+        home.library(CommandSynthesiser(command, timeout_s=0.2 if "sleep" in command else 30)).path(OPTIONS)
+
+
+@pytest.mark.parametrize("command", ["piper", "piper 'x", ""])
+def test_command_that_could_write_no_sound_is_refused(command: str) -> None:
+    with pytest.raises(UnspeakablePrompt, match="synthesiser command"):
+        CommandSynthesiser(command)
+
+
+def test_voices_with_other_words_are_other_voices() -> None:
+    voices = [CommandSynthesiser(f"voz --modelo {model} {{output_file}}") for model in ("a", "b")]
+    assert voices[0].identity != voices[1].identity
