@@ -81,8 +81,7 @@ def wish(code: Code, agent: AgentId, *, choice: str, reasons: Mapping[str, str])
             return WrapUpExtensionAsked(agent=agent, more_s=0.0)
         case Code.DISPOSITION:
             return DispositionAsked(agent=agent, call=NO_CALL, disposition=choice)
-        case Code.STATUS:
-            return None
+    return None
 
 
 def question(code: Code, *, reasons: Mapping[str, str]) -> str | None:

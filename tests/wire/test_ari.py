@@ -329,7 +329,7 @@ def test_commands_are_the_requests_that_asterisk_documents() -> None:
                 "callerId": "+59899123456",
             },
         ),
-        ("POST", f"bridges/{CALL}.b1", {"type": "mixing"}),
+        ("POST", f"bridges/{CALL}.b1", {"type": "mixing,dtmf_events"}),
         ("POST", f"bridges/{CALL}.b1/addChannel", {"channel": f"{CALL},{CALL}.a1"}),
         ("DELETE", f"bridges/{CALL}.b1", {}),
         ("DELETE", f"channels/{CALL}", {"reason": "normal"}),

@@ -629,7 +629,8 @@ def _connect(command: Connect) -> tuple[Request, ...]:
     bridge = name_in_path(command.bridge)
     legs = ",".join(name_in_path(leg) for leg in command.legs)
     return (
-        Request("POST", f"bridges/{bridge}", (Query("type", "mixing"),), harmless=(409,)),
+        # Without dtmf_events two telephones' RTP is passed on past Asterisk's core, and no key is told of (seen).
+        Request("POST", f"bridges/{bridge}", (Query("type", "mixing,dtmf_events"),), harmless=(409,)),
         # 400: a leg is gone; 422: it is on its way out of the application. Its LegEnded tells.
         Request("POST", f"bridges/{bridge}/addChannel", (Query("channel", legs),), harmless=(400, 422)),
     )
