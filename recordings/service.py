@@ -4,6 +4,7 @@ failed. Somebody who listens to a citizen's message talks with nobody."""
 from collections.abc import Iterator, Sequence
 
 from recordings.core.recording import MACHINE, Recording, RecordingState, settle, start, stop
+from telefonista.kernel.commands import CancelTimer
 from telefonista.kernel.events import (
     CallEvent,
     ConversationStarted,
@@ -49,8 +50,12 @@ class RecordingsService:
         for name in named:
             if name in mine:
                 outputs += self._step(mine, name, entry)
-        if isinstance(event, RecordingKept | RecordingFailed) and all(self._over(mine)):
-            self._by_call.pop(event.call, None)
+        if isinstance(event, RecordingKept | RecordingFailed):
+            if all(self._over(mine)):
+                self._by_call.pop(event.call, None)
+            elif any(each.state is RecordingState.STOPPED for each in mine.values()):
+                # The timer of one call's recordings is the same, and another still waits for it.
+                return [output for output in outputs if not isinstance(output, CancelTimer)]
         return outputs
 
     def resume(self, call: CallId, *, at: float) -> Sequence[Output]:

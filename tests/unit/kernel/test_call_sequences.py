@@ -52,6 +52,7 @@ from telefonista.kernel.events import (
     VisitStarted,
 )
 from telefonista.kernel.ids import AgentId, LegId, consulted_leg, visit_id
+from telefonista.kernel.machine import Output
 from telefonista.kernel.shape import Call, Hold, awaited, layout, roles
 from tests.unit.kernel.story import ANA, LUIS, OUTSIDE, QUEUE, QUEUE_AGAIN, SOL, Story
 
@@ -85,7 +86,7 @@ class Life:
             now = waiting.pop(0)
             self.heard.append(now)
             self._count(now)
-            outputs = []
+            outputs: list[Output] = []
             if type(now) in MACHINE.events:
                 self.story.call, outputs = MACHINE.step(self.story.call, now, at=1.0)
             for output in outputs:

@@ -3,9 +3,10 @@
 import pytest
 
 from recordings.core.recording import MACHINE, SETTLE_S, SETTLE_TIMER, Recording, RecordingState
-from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording
+from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording, StopRecording
 from telefonista.kernel.events import (
     CallEnded,
+    ConversationEnded,
     EndReason,
     Event,
     RecordingAsked,
@@ -15,7 +16,7 @@ from telefonista.kernel.events import (
     RecordingStopped,
     TimerFired,
 )
-from telefonista.kernel.ids import AgentId, CallId, citizen_leg, recording_id
+from telefonista.kernel.ids import AgentId, CallId, agent_leg, citizen_leg, recording_id
 from telefonista.kernel.machine import Impossible, Output
 
 CALL = CallId("tf1-1700000000.1")
@@ -27,6 +28,10 @@ STOPPED = RecordingStopped(call=CALL, recording=NAME)
 SETTLED = TimerFired(call=CALL, key=SETTLE_TIMER, token=0)
 KEPT = RecordingKept(call=CALL, recording=NAME, path="r.wav", duration_s=3.0, sha256="0" * 64)
 FAILED = RecordingFailed(call=CALL, recording=NAME, why="no sound")
+
+
+def passed_on(reason: EndReason) -> ConversationEnded:
+    return ConversationEnded(call=CALL, agent=AgentId("101"), leg=agent_leg(CALL, n=1), reason=reason)
 
 
 def meet(*events: Event) -> tuple[RecordingState, list[object]]:
@@ -64,6 +69,14 @@ def test_recording_that_is_settled_needs_no_more_timers() -> None:
     cancel = [CancelTimer(call=CALL, key=SETTLE_TIMER)]
     assert meet(ASKED, STARTED, STOPPED, KEPT) == (RecordingState.KEPT, cancel)
     assert meet(ASKED, STARTED, STOPPED, FAILED) == (RecordingState.FAILED, cancel)
+
+
+@pytest.mark.parametrize("before", [(ASKED,), (ASKED, STARTED)])
+def test_recording_ends_once_when_the_citizen_goes_on_to_somebody_else(before: tuple[Event, ...]) -> None:
+    state, outputs = meet(*before, passed_on(EndReason.TRANSFERRED))
+    assert outputs == [StopRecording(call=CALL, leg=citizen_leg(CALL), recording=NAME)]
+    assert meet(*before, passed_on(EndReason.TRANSFERRED), passed_on(EndReason.TRANSFERRED)) == (state, [])
+    assert meet(*before, passed_on(EndReason.AGENT_HUNG_UP)) == (state, [])
 
 
 @pytest.mark.parametrize("before", [(ASKED,), (ASKED, STARTED)])

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from recordings import RecordingsService
 from recordings.core.recording import SETTLE_TIMER
-from telefonista.kernel.commands import KeepRecording, SetTimer, StartRecording
+from telefonista.kernel.commands import CancelTimer, KeepRecording, SetTimer, StartRecording, StopRecording
 from telefonista.kernel.events import (
     CallEnded,
+    ConversationEnded,
     ConversationStarted,
     EndReason,
     Entry,
     Event,
+    Medium,
     RecordingAsked,
     RecordingFailed,
     RecordingKept,
@@ -121,3 +123,35 @@ def test_numbering_ends_with_the_call() -> None:
     give(service, connected(), asked(), OVER, stopped(), SETTLED, kept())
     service.forget(CALL)
     assert give(service, connected()) == [asked(FIRST)]
+
+
+PASSED_ON = ConversationEnded(call=CALL, agent=ANA, leg=agent_leg(CALL, n=1), reason=EndReason.TRANSFERRED)
+
+
+def test_somebody_who_hears_a_message_is_not_recorded() -> None:
+    heard = ConversationStarted(
+        call=CALL,
+        agent=ANA,
+        leg=agent_leg(CALL, n=1),
+        bridge=bridge_id(CALL, n=1),
+        queue=QueueName("general"),
+        medium=Medium.VOICEMAIL,
+    )
+    assert give(RecordingsService(), heard) == ()
+
+
+def test_recording_that_was_to_end_with_its_conversation_is_ended_again_after_a_gap_unless_the_next_one_runs() -> None:
+    service = RecordingsService()
+    give(service, connected(), asked(), PASSED_ON)
+    assert service.resume(CALL, at=9.0) == [StopRecording(call=CALL, leg=citizen_leg(CALL), recording=FIRST)]
+    give(service, connected(2), asked(SECOND), RecordingStarted(call=CALL, recording=SECOND))
+    assert service.resume(CALL, at=9.0) == []
+    assert give(service, OVER) == [stopped(), stopped(SECOND)]
+
+
+def test_recording_that_is_settled_leaves_the_timer_to_the_next_one_of_its_call() -> None:
+    service = RecordingsService()
+    give(service, connected(), asked(), PASSED_ON, stopped(), connected(2), asked(SECOND), OVER, stopped(SECOND))
+    assert give(service, kept()) == []
+    assert give(service, kept(SECOND)) == [CancelTimer(call=CALL, key=SETTLE_TIMER)]
+    assert service.unfinished() == ()
