@@ -102,7 +102,7 @@ class Life:
 
     def _carry_out(self, command: AnyCommand) -> None:
         if isinstance(command, Ring | Dial):
-            # Of a citizen whose telephone is still being hung up Asterisk says that the leg is there; nobody is dialled.
+            # Of a citizen who is still being hung up Asterisk says that the leg is there; nobody is dialled.
             assert isinstance(command, Dial) or command.leg not in self.alive, f"{command.leg} is rung twice"
             self.alive.add(command.leg)
         elif isinstance(command, Snoop) and command.at in self.alive:
