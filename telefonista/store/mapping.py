@@ -25,6 +25,7 @@ from telefonista.store.tables import (
     Disposition,
     Diversion,
     HandledBy,
+    Hearing,
     Leg,
     Offer,
     Party,
@@ -165,7 +166,10 @@ def _node_entered(event: e.NodeEntered, at: float, seq: int, country: str) -> li
 
 
 def _option_chosen(event: e.OptionChosen, at: float, seq: int, country: str) -> list[AnyChange]:
-    return [_choice(event.call, at=at, seq=seq, node=event.node, digit=event.digit, option=event.option)]
+    choice = _choice(event.call, at=at, seq=seq, node=event.node, digit=event.digit, option=event.option)
+    if not event.phrase:
+        return [choice]
+    return [msgspec.structs.replace(choice, insert={**(choice.insert or {}), "phrase": event.phrase})]
 
 
 def _input_rejected(event: e.InputRejected, at: float, seq: int, country: str) -> list[AnyChange]:
@@ -191,6 +195,27 @@ def _ticket_opened(event: e.TicketOpened, at: float, seq: int, country: str) -> 
         "changed_at": moment(at),
     }
     return [Change(Ticket, event.ticket, insert=ticket)]
+
+
+def _speech_heard(event: e.SpeechHeard, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [_hearing(event, at=at, seq=seq, phrase=event.phrase or None, confidence=event.confidence)]
+
+
+def _speech_failed(event: e.SpeechFailed, at: float, seq: int, country: str) -> list[AnyChange]:
+    return [_hearing(event, at=at, seq=seq, failure=event.why)]
+
+
+def _hearing(
+    event: e.SpeechHeard | e.SpeechFailed,
+    *,
+    at: float,
+    seq: int,
+    phrase: str | None = None,
+    confidence: float | None = None,
+    failure: str | None = None,
+) -> Change:
+    hearing = {"call": event.call, "heard_at": moment(at), "node": event.node}
+    return Change(Hearing, seq, insert={**hearing, "phrase": phrase, "confidence": confidence, "failure": failure})
 
 
 def _survey_answered(event: e.SurveyAnswered, at: float, seq: int, country: str) -> list[AnyChange]:
@@ -575,8 +600,8 @@ RULES: dict[type, Rule | None] = {
     e.TicketOpened: _ticket_opened,
     e.TicketStatus: None,
     e.SurveyAnswered: _survey_answered,
-    e.SpeechHeard: None,
-    e.SpeechFailed: None,
+    e.SpeechHeard: _speech_heard,
+    e.SpeechFailed: _speech_failed,
     e.FlowEnded: None,
     e.HandedOff: _handed_off,
     e.VisitStarted: _visit_started,

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, delete, false, func, insert, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, delete, false, func, insert, null, or_, select
 from sqlalchemy.orm import aliased
 
 from telefonista.kernel.events import Medium, OfferOutcome
@@ -26,6 +26,7 @@ from telefonista.store.tables import (
     Disposition,
     Diversion,
     DoNotCall,
+    Hearing,
     Leg,
     Offer,
     Party,
@@ -195,6 +196,52 @@ def contacts(connection: Connection, *, medium: Medium, open_only: bool = True, 
     return found
 
 
+def speech_by_node(connection: Connection, *, since: datetime | None, until: datetime | None) -> list[Plain]:
+    """By flow and node that listened: how often speech was understood, keys were pressed, nothing was understood,
+    nothing came at all, and nobody could listen. The node with the most failures first."""
+    calls, hearings, choices = table_of(Call), table_of(Hearing), table_of(Choice)
+    heard = (
+        select(
+            calls.c.flow,
+            hearings.c.node,
+            _count(hearings.c.phrase.is_not(None)).label("speech"),
+            _count(hearings.c.phrase.is_(None) & hearings.c.failure.is_(None)).label("unclear"),
+            _count(hearings.c.failure.is_not(None)).label("failed"),
+        )
+        .join(calls, calls.c.id == hearings.c.call)
+        .group_by(calls.c.flow, hearings.c.node)
+    )
+    pressed = (
+        select(
+            calls.c.flow,
+            choices.c.node,
+            _count(choices.c.option.is_not(None) & choices.c.phrase.is_(None)).label("keys"),
+            _count(choices.c.option.is_(None) & (choices.c.digit == "")).label("silence"),
+        )
+        .join(calls, calls.c.id == choices.c.call)
+        .group_by(calls.c.flow, choices.c.node)
+    )
+    keys = {
+        (row["flow"], row["node"]): row
+        for row in _rows(connection, _within(pressed, choices.c.chosen_at, since=since, until=until))
+    }
+    found = []
+    for row in _rows(connection, _within(heard, hearings.c.heard_at, since=since, until=until)):
+        beside = keys.get((row["flow"], row["node"]), {"keys": 0, "silence": 0})
+        found.append({**row, "keys": beside["keys"], "silence": beside["silence"]})
+    return sorted(found, key=lambda row: (-row["unclear"] - row["failed"], str(row["flow"]), row["node"]))
+
+
+def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _within(query: Select[Any], column: Any, *, since: datetime | None, until: datetime | None) -> Select[Any]:
+    if since is not None:
+        query = query.where(column >= since)
+    return query if until is None else query.where(column < until)
+
+
 def audit_between(
     connection: Connection, *, since: datetime | None, until: datetime | None, limit: int = 100
 ) -> list[Plain]:
@@ -249,11 +296,7 @@ def set_aside(connection: Connection, *, limit: int = 100) -> list[Plain]:
 
 
 def _between(query: Select[Any], column: Any, *, since: datetime | None, until: datetime | None) -> Select[Any]:
-    if since is not None:
-        query = query.where(column >= since)
-    if until is not None:
-        query = query.where(column < until)
-    return query.order_by(column)
+    return _within(query, column, since=since, until=until).order_by(column)
 
 
 def _parts(connection: Connection, model: type[Base], calls: Sequence[str], *, by: str) -> dict[str, list[Plain]]:

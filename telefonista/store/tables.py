@@ -383,6 +383,24 @@ class Choice(Base):
     """Empty: no key came in time."""
     option: Mapped[str | None]
     """NULL: the menu has no such key."""
+    phrase: Mapped[str | None]
+    """What was said in place of the key."""
+
+
+class Hearing(Base):
+    """Something that a citizen said to a flow, or that nobody could hear it."""
+
+    __tablename__ = "hearings"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    call: Mapped[str] = mapped_column(ForeignKey("calls.id", ondelete="CASCADE"), index=True)
+    heard_at: Mapped[datetime] = mapped_column(index=True)
+    node: Mapped[str]
+    phrase: Mapped[str | None]
+    """NULL: it was not understood."""
+    confidence: Mapped[float | None]
+    failure: Mapped[str | None]
+    """Why nobody listened."""
 
 
 class AgentPresence(Base):

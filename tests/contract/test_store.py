@@ -39,9 +39,12 @@ from telefonista.kernel.events import (
     Diverted,
     EndReason,
     Entry,
+    FlowEntered,
+    InputRejected,
     LogInAsked,
     Medium,
     OfferOutcome,
+    OptionChosen,
     PartyCalled,
     PartyJoined,
     PauseAsked,
@@ -49,6 +52,8 @@ from telefonista.kernel.events import (
     Presence,
     PresenceChanged,
     RequestRefused,
+    SpeechFailed,
+    SpeechHeard,
     Supervision,
     SupervisionAsked,
     TransferAsked,
@@ -59,12 +64,15 @@ from telefonista.kernel.events import (
 from telefonista.kernel.ids import (
     AgentId,
     CallId,
+    FlowName,
     LineName,
+    NodeName,
     RouteName,
     agent_leg,
     bridge_id,
     consulted_leg,
     contact_id,
+    listening_id,
     visit_id,
 )
 from telefonista.metrics import ConversationRow, LegRow, MetricsReport, PresenceRow, VisitRow, build_report
@@ -83,6 +91,7 @@ from telefonista.store.migrations.versions import (
     r0001_first_tables,
     r0002_contacts_and_audit,
     r0003_tickets_and_surveys,
+    r0004_speech,
 )
 from telefonista.store.projection import (
     IN_ONE_COUNTRY,
@@ -105,6 +114,7 @@ from telefonista.store.queries import (
     must_not_call,
     presence_between,
     set_aside,
+    speech_by_node,
     visits_between,
 )
 from telefonista.store.tables import Base, Citizen, Projection, moment
@@ -332,7 +342,7 @@ class TestSchema:
     def test_schema_of_a_newer_version_is_refused_and_left_alone(self, migrated: Database) -> None:
         with migrated.engine.connect().execution_options(writes=True) as connection, connection.begin():
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0003"):
+        with pytest.raises(DatabaseUnusable, match="schema 9999, made by a newer version; this one knows 0004"):
             migrate(migrated.engine)
         assert schema_revision(migrated.engine) == "9999"
 
@@ -342,6 +352,7 @@ class TestSchema:
             connection.begin(),
             Operations.context(MigrationContext.configure(connection)),
         ):
+            r0004_speech.downgrade()
             r0003_tickets_and_surveys.downgrade()
             r0002_contacts_and_audit.downgrade()
             r0001_first_tables.downgrade()
@@ -496,6 +507,33 @@ class TestCalls:
             (booked,) = contacts(connection, medium=Medium.CALLBACK)
             assert contacts(connection, medium=Medium.VOICEMAIL) == []
         assert (booked["caller"], booked["queue"], booked["attempts"]) == ("099123456", QUEUES[0], [])
+
+    def test_speech_is_counted_by_node_with_the_keys_beside_it(self, migrated: Database) -> None:
+        def heard(call: CallId, n: int, *, phrase: str) -> SpeechHeard:
+            node = NodeName("quiere")
+            return SpeechHeard(call=call, listening=listening_id(call, n=n), node=node, phrase=phrase, confidence=0.9)
+
+        def rejected(call: CallId, digit: str) -> InputRejected:
+            return InputRejected(call=call, node=NodeName("quiere"), digit=digit)
+
+        def chosen(call: CallId, *, phrase: str = "") -> OptionChosen:
+            return OptionChosen(call=call, node=NodeName("quiere"), digit="1", option="tramites", phrase=phrase)
+
+        entered = FlowEntered(call=ONE, flow=FlowName("voz"), version="1", speech=True)
+        play(migrated.engine, arrived(ONE), [entered, heard(ONE, 1, phrase=""), rejected(ONE, "?"), rejected(ONE, "")])
+        play(migrated.engine, [heard(ONE, 2, phrase="sí"), chosen(ONE, phrase="sí")], at=START + 100)
+        failed = SpeechFailed(call=TWO, listening=listening_id(TWO, n=1), node=NodeName("quiere"), why="late")
+        entered = FlowEntered(call=TWO, flow=FlowName("voz"), version="1", speech=True)
+        play(migrated.engine, arrived(TWO), [entered, failed, chosen(TWO)], at=START + 200)
+        with migrated.engine.connect() as connection:
+            found = speech_by_node(connection, since=None, until=None)
+            later = speech_by_node(connection, since=moment(START + 10_000_000), until=moment(START + 10_000_001))
+            choices = [choice for call in list_calls(connection) for choice in call["choices"]]
+        assert found == [
+            {"flow": "voz", "node": "quiere", "speech": 1, "keys": 1, "unclear": 1, "silence": 1, "failed": 1}
+        ]
+        assert later == []
+        assert [choice["phrase"] for choice in choices if choice["option"]] == [None, "sí"]
 
     def test_transfer_leaves_a_conversation_each_a_party_and_a_diversion(self, migrated: Database) -> None:
         party, by = consulted_leg(ONE, n=1), AGENTS[0]

@@ -9,10 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from typer.testing import CliRunner
 
-from telefonista.app import speech_models, speech_worker
+from telefonista.app import speech_cli, speech_models, speech_worker
 from telefonista.app.cli import app
+from telefonista.app.home import Home
 from telefonista.app.speech_models import SAMPLE, Model, ModelRefused, check, facts, install, installed
 from telefonista.app.speech_worker import (
     Close,
@@ -209,3 +211,26 @@ def test_what_goes_wrong_in_a_worker_costs_that_recognition_only() -> None:
     worker.take(Open(2, "es", (("sí",),)))
     worker.take(Sound(2, said("si")))
     assert any(isinstance(message, Understood) for message in told)
+
+
+def test_the_report_says_where_citizens_are_not_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"flow": "voz", "node": "quiere", "speech": 6, "keys": 3, "unclear": 2, "silence": 1, "failed": 0},
+        {"flow": None, "node": "tema", "speech": 0, "keys": 0, "unclear": 0, "silence": 0, "failed": 0},
+    ]
+    found = [rows]
+    monkeypatch.setattr(speech_cli, "open_store", lambda home, config: sqlalchemy.create_engine("sqlite://"))
+    monkeypatch.setattr(speech_cli, "speech_by_node", lambda connection, since, until: found[0])
+    Home(tmp_path).make()
+
+    def report(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["speech", "report", "--home", str(tmp_path), *arguments])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    shown = report()
+    assert "75 %" in shown
+    assert "quiere" in shown
+    assert json.loads(report("--json", "--since", "2026-11-01")) == rows
+    found[0] = []
+    assert "nothing was listened to yet" in report()
