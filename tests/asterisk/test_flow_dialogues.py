@@ -24,12 +24,12 @@ import pytest
 from ivr import load_flow
 from ivr.dialogues import Dialogue, Step, play, read_dialogues
 from ivr.prompts import CommandSynthesiser, PromptLibrary
-from telefonista.app.rtp import tone_frames, write_wav
 from telefonista.app.sipp import Behaviour, CitizenPlan, SippCitizens
 from telefonista.notation.expressions import Kind, Value
 from telefonista.pbx.packages import default_folder
 from tests.asterisk.conftest import OpenHouse
 from tests.asterisk.house import House, Settings, until
+from tests.asterisk.quick_voice import quick_voice
 
 FLOWS = Path(__file__).with_name("flows")
 FLOW = load_flow(FLOWS / "dialogo.yaml")
@@ -89,16 +89,6 @@ def source() -> Iterator[_Source]:
     running.shutdown()
     thread.join()
     running.server_close()
-
-
-def quick_voice() -> str:
-    """A synthesiser that says everything with the same short tone, the same for every run: its work is kept."""
-    tone = default_folder().parent / "telefonista-test-tone.wav"
-    if not tone.exists():
-        write_wav(tone.with_suffix(".new"), ulaw=b"".join(tone_frames(1000))[:1200]).replace(tone)
-    copy = shutil.which("cp")
-    assert copy is not None
-    return f"{copy} {tone} {{output_file}}"
 
 
 class _Log:
