@@ -62,7 +62,7 @@ from telefonista.app.flows import read_flows, read_other_flows
 from telefonista.app.home import Home, PortsInUse, Secrets
 from telefonista.app.provisioning import LIST_REGISTRATIONS, certificate_of, contacts_of, tls_files
 from telefonista.app.speech import Ears, Recognisers
-from telefonista.app.speech_models import installed
+from telefonista.app.speech_models import installed, unknown_phrases
 from telefonista.app.spool import read_spool
 from telefonista.app.workers import start_workers
 from telefonista.kernel.calls import Calls
@@ -549,6 +549,8 @@ class Installation:
             if models
             else "no speech model: flows go by keys alone (telefonista speech install)"
         )
+        for line in unknown_phrases(self.engine.ivr.flows.values(), models=models):
+            self._report(line)
 
     async def _start_link(self, stack: contextlib.AsyncExitStack) -> AmiRecorder:
         recorder = AmiRecorder(

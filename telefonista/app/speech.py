@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from ivr.core.hearing import Options, Word, read
+from telefonista.app.speech_models import base_language
 from telefonista.app.speech_worker import (
     LENGTH,
     MOST_BYTES,
@@ -418,11 +419,6 @@ class Ears:
         if listening.timer is not None:
             listening.timer.cancel()
             listening.timer = None
-
-
-def base_language(language: str) -> str:
-    """`es` of `es-UY`: models are of languages, not of countries."""
-    return language.partition("-")[0]
 
 
 def _failure(command: StartListening, why: str) -> SpeechFailed:

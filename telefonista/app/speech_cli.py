@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from telefonista.app.flows import read_flows
 from telefonista.app.home import Home
 from telefonista.app.reports import Sheet, open_store
-from telefonista.app.speech_models import SAMPLE, Model, ModelRefused, facts, install, installed
+from telefonista.app.speech_models import SAMPLE, Model, ModelRefused, facts, install, installed, unknown_phrases
 from telefonista.app.terminal import HOME, HomeOption, JsonOption, config_home, fail, say, show
 from telefonista.store.queries import speech_by_node
 
@@ -46,6 +47,20 @@ def list_models(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     models = [facts(path) for path in installed(Home(home).speech).values()]
     rows = [{"language": each.language, "model": each.name, "words": each.words} for each in models]
     show(rows, as_json=as_json, render=lambda _: map(_line, models) if models else ["no model: keys alone"])
+
+
+@app.command("check")
+def check_phrases(home: HomeOption = HOME) -> None:
+    """Find the phrases in the installation's flows that no installed model can understand."""
+    folder, config = config_home(home)
+    flows = read_flows(folder, config)
+    models = installed(folder.speech)
+    unknown = unknown_phrases(flows.values(), models=models)
+    for line in unknown:
+        say(line)
+    if unknown:
+        raise SystemExit(1)
+    say(f"every phrase is known in {', '.join(models)}" if models else "no model: keys alone")
 
 
 @app.command("report")

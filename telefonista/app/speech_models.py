@@ -11,12 +11,17 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 
 import msgspec
+
+from ivr import Flow
+from ivr.core.flow import Listen
+from ivr.core.hearing import words_of
+from telefonista.app.speech_worker import model_words
 
 SAMPLE = "muestra"
 """The model that comes with the engine, made from synthesised speech alone."""
@@ -82,6 +87,29 @@ def install(source: str, *, folder: Path, language: str = "") -> Model:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return model
+
+
+def unknown_phrases(flows: Iterable[Flow], *, models: Mapping[str, Path]) -> list[str]:
+    """A line for each phrase that a flow listens for and that its language's model lacks a word of: it would never be
+    understood, and vosk says nothing of it. Languages without a model have only keys anyway."""
+    words = {language: model_words(model) for language, model in models.items()}
+    return [
+        f"flow {flow.name}, node {node.name}: the {language} model does not know {phrase!r}"
+        for flow in flows
+        for node in flow.nodes.values()
+        if isinstance(node, Listen)
+        for spoken in node.phrases
+        for language in [base_language(spoken)]
+        if language in words
+        for option in node.options_in(spoken)
+        for phrase in option
+        if not words_of([[phrase]]) <= words[language]
+    ]
+
+
+def base_language(language: str) -> str:
+    """`es` of `es-UY`: models are of languages, not of countries."""
+    return language.partition("-")[0]
 
 
 def check(model: Path, *, language: str) -> Model:

@@ -234,3 +234,23 @@ def test_the_report_says_where_citizens_are_not_understood(tmp_path: Path, monke
     assert json.loads(report("--json", "--since", "2026-11-01")) == rows
     found[0] = []
     assert "nothing was listened to yet" in report()
+
+
+def test_phrases_that_the_model_cannot_know_are_named(tmp_path: Path) -> None:
+    def check_them() -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["speech", "check", "--home", str(tmp_path)])
+        return done.exit_code, done.output
+
+    home = Home(tmp_path)
+    home.make()
+    text = files("ivr.flows").joinpath("demo-voz.yaml").read_text(encoding="utf-8")
+    (home.flows / "demo-voz.yaml").write_text(text.replace("[impuestos,", "[contribución rural, impuestos,"))
+    config = home.config_file.read_text(encoding="utf-8")
+    home.config_file.write_text(config.replace("flow: 0800-info", "flow: demo-voz"), encoding="utf-8")
+    assert check_them() == (0, "no model: keys alone\n")
+    install(SAMPLE, folder=home.speech)
+    status, told = check_them()
+    assert status == 1
+    assert "flow demo-voz, node tema: the es model does not know 'contribución rural'" in " ".join(told.split())
+    (home.flows / "demo-voz.yaml").write_text(text, encoding="utf-8")
+    assert check_them() == (0, "every phrase is known in es\n")
