@@ -438,7 +438,12 @@ class Installation:
         return Engine(
             calls=Calls(),
             agents=agents,
-            ivr=IvrService(flows, default_queue=QueueName(self.config.queues[0].name), others=others),
+            ivr=IvrService(
+                flows,
+                default_queue=QueueName(self.config.queues[0].name),
+                others=others,
+                speech=installed(self.home.speech),
+            ),
             acd=AcdService(desk_of[0]),
             recordings=RecordingsService(),
             journal=self._journal,
