@@ -51,6 +51,7 @@ from telefonista.kernel.ids import (
 )
 from telefonista.kernel.ports import CallGone, Refused
 from telefonista.pbx.fastagi import AgiSession, Route, digit_of
+from telefonista.pbx.wire.ari import TONE
 
 _log = structlog.get_logger("telefonista.pbx.agi_flow")
 
@@ -284,6 +285,8 @@ class _Conductor:
         self._call.recording = None
         file = self._message_file(record.recording)
         try:
+            # Asterisk's own tone is a sound file that may not be there, and without it nothing is recorded.
+            await self._session.stream_file(await self._sound_of(TONE))
             reply = await self._session.record_file(
                 file, escape_digits=KEYS, longest_s=record.longest_s, silence_s=SILENCE_ENDS_MESSAGE_S
             )

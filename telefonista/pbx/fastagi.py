@@ -111,7 +111,7 @@ class AgiSession:
         return self._done(fastagi.wait_for_digit(timeout_ms=round(timeout_s * 1000))).addCallback(digit_of)
 
     def record_file(self, sound: str, *, escape_digits: str, longest_s: float, silence_s: int) -> Deferred[Reply]:
-        """After a tone, record into `sound`.wav; where it ended is how long it is."""
+        """Record into `sound`.wav; where it ended is how long it is."""
         longest_ms = round(longest_s * 1000)
         return self._done(
             fastagi.record_file(sound, escape_digits=escape_digits, longest_ms=longest_ms, silence_s=silence_s)

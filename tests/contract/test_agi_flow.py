@@ -198,9 +198,10 @@ def test_other_flow_is_gone_through_on_the_same_channel() -> None:
 
 def test_message_is_recorded_until_a_key() -> None:
     dialplan = Dialplan().led("6")
+    assert dialplan.says(DONE) == 'STREAM FILE "/p/Hableahora" ""'
     recording = dialplan.says(DONE)
     assert recording.startswith('RECORD FILE "/spool/agi-')
-    assert recording.endswith('.r501" wav "0123456789*#" 60000 BEEP s=5')
+    assert recording.endswith('.r501" wav "0123456789*#" 60000 s=5')
     assert dialplan.says(key("5", at=24000)) == 'STREAM FILE "/p/Adis" "0123456789*#"'
     dialplan.says(DONE)
     assert dialplan.variables["TELEFONISTA_MESSAGE"].startswith("/spool/agi-")
@@ -211,12 +212,14 @@ def test_zero_in_a_message_leads_to_a_person_and_a_recording_that_fails_too() ->
     for reply in (key("0"), b"200 result=-1 (randomerror) endpos=0\n"):
         dialplan = Dialplan().led("6")
         dialplan.says(DONE)
+        dialplan.says(DONE)
         dialplan.says(reply)
         assert dialplan.variables["TELEFONISTA_QUEUE"] == "general"
 
 
 def test_message_counts_when_the_citizen_hangs_up_after_it() -> None:
     dialplan = Dialplan().led("6")
+    dialplan.says(DONE)
     dialplan.says(DONE)
     dialplan.says(b"HANGUP\n200 result=-1 (hangup) endpos=16000\n")
     assert dialplan.variables["TELEFONISTA_MESSAGE_QUEUE"] == "tramites"

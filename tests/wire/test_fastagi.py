@@ -169,7 +169,7 @@ def test_commands_are_single_quoted_lines() -> None:
     assert fastagi.stream_file("a/b", offset=8000) == b'STREAM FILE "a/b" "" 8000\n'
     assert fastagi.wait_for_digit(timeout_ms=250) == b"WAIT FOR DIGIT 250\n"
     recording = fastagi.record_file("a/b", escape_digits="#", longest_ms=60_000, silence_s=5)
-    assert recording == b'RECORD FILE "a/b" wav "#" 60000 BEEP s=5\n'
+    assert recording == b'RECORD FILE "a/b" wav "#" 60000 s=5\n'
     assert fastagi.get_data("a/b", timeout_ms=5000, most_digits=4) == b'GET DATA "a/b" 5000 4\n'
 
 

@@ -197,12 +197,12 @@ def wait_for_digit(*, timeout_ms: int) -> bytes:
 
 
 def record_file(sound: str, *, escape_digits: str, longest_ms: int, silence_s: int) -> bytes:
-    """After a tone, into `sound`.wav, until a digit, so much silence, or the longest time. Raises `Refused`."""
+    """Into `sound`.wav, until a digit, so much silence, or the longest time. Raises `Refused`."""
     if not 0 < longest_ms <= 600_000 or not 0 < silence_s <= 60:
         raise Refused(f"not a way to record: {longest_ms} ms, {silence_s} s of silence")
     digits = _checked(_DIGITS, escape_digits, "set of digits")
     name = _quoted(_checked(_SOUND, sound, "sound's name"))
-    return _line("RECORD FILE", name, "wav", _quoted(digits), str(longest_ms), "BEEP", f"s={silence_s}")
+    return _line("RECORD FILE", name, "wav", _quoted(digits), str(longest_ms), f"s={silence_s}")
 
 
 def get_data(sound: str, *, timeout_ms: int, most_digits: int) -> bytes:
