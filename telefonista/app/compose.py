@@ -108,6 +108,7 @@ STOP_TIMEOUT_S = 8.0
 AUDIT_EVERY_S = 15.0
 WATCH_EVERY_S = 0.25
 SPOOL_EVERY_S = 2.0
+CERTIFICATE_EVERY_S = 6 * 3600.0
 RESTART_PAUSE_S = 1.0
 DO_NOT_CALL_PAUSE_S = 5.0
 
@@ -354,6 +355,8 @@ class Installation:
         self._spawn(self._audit_now_and_then())
         self._spawn(self._read_spool_now_and_then())
         self._spawn(self._learn_who_must_not_be_called())
+        if self.config.own_asterisk and self.ports.sip_tls:
+            self._spawn(self._renew_certificate_in_time())
         # Again, so that nobody watches over an Asterisk that is being stopped.
         stack.push_async_callback(self._cancel_tasks)
 
@@ -795,16 +798,27 @@ class Installation:
         return f"reloaded: {counts}{restart}{careful}"
 
     async def tell_accounts(self) -> str:
-        """Tell Asterisk the telephones' passwords as they are kept now; who registered with one that is no more must
-        register anew. Raises `AsteriskFailed`, `ConfigInvalid`, `LinkDown`, `PlanError`, OSError."""
+        """Tell Asterisk the telephones' passwords, and the certificate, as they are kept now; who registered with a
+        password that is no more must register anew. Raises `AsteriskFailed`, `ConfigInvalid`, `LinkDown`, `PlanError`,
+        OSError."""
         async with self._reloading:
             if self.asterisk is None:
                 raise AsteriskFailed("this engine does not write Asterisk's configuration (own_asterisk: false)")
             self.secrets = self.home.secrets(self.config)
+            await self._look_after_certificate()
             await self._tell_asterisk(self._plan(self._toolbox))
             if self._outdated:
                 raise LinkDown("the passwords are told; the telephones that have the old ones are put off at link-up")
             return "told"
+
+    async def _renew_certificate_in_time(self) -> None:
+        """Ours before it ends; the organisation's own, once somebody has put another in its place."""
+        while True:
+            await asyncio.sleep(CERTIFICATE_EVERY_S)
+            try:
+                await self.tell_accounts()
+            except (AsteriskFailed, ConfigInvalid, LinkDown, OSError, PlanError) as problem:
+                _log.error("the certificate was not looked after", why=str(problem))
 
     async def _tell_asterisk(self, plan: AsteriskPlan) -> None:
         if self.asterisk is None:

@@ -255,6 +255,7 @@ class Softphone:
         answer = await self._ask("INVITE", uri, to=f"<sip:{number}@127.0.0.1>", more=more, body=description)
         if answer.status == 200:
             self._listen(answer.body)
+            self.talking.set()
         return answer.status
 
     async def hang_up(self) -> None:
@@ -289,7 +290,6 @@ class Softphone:
         port = re.search(r"^m=audio (\d+)", description, re.MULTILINE)
         assert port is not None, description
         self.sound.say(int(port[1]))
-        self.talking.set()
 
     def _over(self) -> None:
         if self.sound is not None:
@@ -368,7 +368,10 @@ class Softphone:
                 waiting.put_nowait(message)
         elif message.method == "INVITE":
             asyncio.get_running_loop().create_task(self._answer(message))
-        elif message.method != "ACK":
+        elif message.method == "ACK":
+            # Not before: a BYE that overtakes it would be of no conversation.
+            self.talking.set()
+        else:
             self._reply(message, "200 OK")
             if message.method in ("BYE", "CANCEL"):
                 self._over()
