@@ -34,7 +34,7 @@ class EndReason(StrEnum):
     AGENT_HUNG_UP = "agent_hung_up"
     FLOW_FINISHED = "flow_finished"
     TRANSFERRED = "transferred"
-    """Said of a conversation: the agent passed the citizen on."""
+    """Said of a conversation: the citizen went on to somebody else. Every other end of a conversation ends the call."""
     DIVERTED = "diverted"
     """The call went to a number outside and ended there, or where it was sent was the end."""
     UNREACHED = "unreached"

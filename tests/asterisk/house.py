@@ -336,8 +336,8 @@ class House:
 
     async def bridges(self) -> list[str]:
         """Asterisk's bridges, but for the waiting room, which stays."""
-        lines = (await self.asterisk("bridge show all")).splitlines()[1:]
-        return [line for line in lines if line.strip() and not line.startswith(WAITING_ROOM)]
+        lines = (await self.asterisk("bridge show all")).splitlines()
+        return [line for line in lines if line.strip() and not line.startswith(("Bridge-ID", WAITING_ROOM))]
 
     # People.
 

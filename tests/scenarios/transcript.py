@@ -32,11 +32,14 @@ from telefonista.kernel.events import (
     CallLost,
     CallStopped,
     CommandFailed,
+    ConferenceAsked,
+    ConsultationAsked,
     ContingencyCallReported,
     DigitPressed,
     EngineStarted,
     EngineStopped,
     Entry,
+    HoldAsked,
     LegAnswered,
     LegEnded,
     LegRang,
@@ -47,7 +50,11 @@ from telefonista.kernel.events import (
     RecordingFailed,
     RecordingKept,
     RecordingStarted,
+    RecordingStopped,
+    SupervisionAsked,
+    TakeOverAsked,
     TimerFired,
+    TransferCompletionAsked,
 )
 from telefonista.kernel.ids import AgentId, LineName, QueueName
 from telefonista.kernel.ports import Observation
@@ -62,10 +69,13 @@ TOLD: tuple[type, ...] = (
     CallLost,
     CallStopped,
     CommandFailed,
+    ConferenceAsked,
+    ConsultationAsked,
     ContingencyCallReported,
     DigitPressed,
     EngineStarted,
     EngineStopped,
+    HoldAsked,
     LegAnswered,
     LegEnded,
     LegRang,
@@ -76,7 +86,11 @@ TOLD: tuple[type, ...] = (
     RecordingFailed,
     RecordingKept,
     RecordingStarted,
+    RecordingStopped,
+    SupervisionAsked,
+    TakeOverAsked,
     TimerFired,
+    TransferCompletionAsked,
 )
 """Facts from outside: the house is told these, and decides all others."""
 
