@@ -31,7 +31,7 @@ class Day:
 
     def __init__(self) -> None:
         self.ledger = Ledger()
-        self.house = House()
+        self.house = self._house()
         self.house.on_append = self._appended
         self.calls = 0
         self.left: set[LegId] = set()
@@ -41,6 +41,9 @@ class Day:
         self._read_again()
         self.house.opens(*AGENTS)
         self.verbs = self._verbs()
+
+    def _house(self) -> House:
+        return House()
 
     def play(self, numbers: Sequence[int]) -> None:
         """The whole day. Raises AssertionError at the first thing that cannot be."""
@@ -268,6 +271,7 @@ class Day:
             house.keep_recordings()
             self.check()
         self._configure(MEMBERS)
+        self._everybody_is_at_work()
         for agent in AGENTS:
             house.node.phone_becomes(agent, "NOT_INUSE")
         self._guard_looks_twice()
@@ -278,6 +282,9 @@ class Day:
         house.pass_time(100)
         house.keep_recordings()
         self.check()
+
+    def _everybody_is_at_work(self) -> None:
+        """Nobody has said otherwise."""
 
     def _guard_looks_twice(self) -> None:
         for _ in range(2):
