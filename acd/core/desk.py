@@ -97,6 +97,8 @@ CLOSING_TIMER = "acd.closing"
 LEASE_TIMER = "acd.lease."
 """And the offer's id."""
 
+STILL_HERE_S = 3.0
+"""How long a callback is put off while the citizen who asked for it has not hung up."""
 MOST_DIVERSIONS = 10
 """A citizen who was sent on so often by rules stays where they come to next."""
 MOST_REMEMBERED = 50_000
@@ -186,6 +188,8 @@ class Desk:
         """Those who are left in peace; its timer ends that, not the time of day, which may be set back."""
         self._served_by: OrderedDict[str, tuple[AgentId, float]] = OrderedDict()
         """Who served a number last, and when."""
+        self._latest = 0.0
+        """The latest time that was heard of."""
         self._others_rung: deque[OfferMade] = deque()
         """Offers of the choice that is being carried out."""
         self.configure(policies)
@@ -248,6 +252,7 @@ class Desk:
 
     def apply(self, entry: Entry) -> list[Output]:
         event, at = entry.event, entry.at
+        self._latest = max(self._latest, at)
         self._pace.note(event, at=at)
         if isinstance(event, PresenceChanged):
             return self._presence_changed(event, at=at)
@@ -332,6 +337,7 @@ class Desk:
     def match(self, now: float) -> Decision | None:
         """The next offer, if there is a waiting contact and a ready agent for it; else the next citizen to be told
         something, who may be one to whom nobody could be offered. Call until it gives None."""
+        self._latest = max(self._latest, now)
         return self._offer(now) or self._tell(now)
 
     def _offer(self, now: float) -> OfferMade | ContactPostponed | VisitEnded | None:
@@ -374,13 +380,21 @@ class Desk:
 
     def _put_off(self, visit: Visit, policy: QueuePolicy, *, now: float) -> ContactPostponed | VisitEnded | None:
         """Somebody who asked to be called back may not be called at any time, and perhaps not any more."""
+        booking = self._bookings[visit.call]
+        if booking.origin in self._origins:  # still hears that we will call; the telephone would be busy
+            return self._postponed(visit, STILL_HERE_S, why="still on the line", now=now)
         why = None if may_be_called(policy, at=now) else "closed"
-        why = why or self._may_call(self._bookings[visit.call].number, now)
+        why = why or self._may_call(booking.number, now)
         if why is None:
             return None
         if why == DO_NOT_CALL:
             return _ends(visit, VisitOutcome.CANCELLED)
-        until = now + terms(policy).retry_s
+        return self._postponed(visit, terms(policy).retry_s, why=why, now=now)
+
+    def _postponed(self, visit: Visit, after_s: float, *, why: str, now: float) -> ContactPostponed:
+        """Later than anything that the matching has been told of: where the clock was set back, the contact would be
+        chosen again at once, for ever."""
+        until = now + after_s if now + after_s > self._latest else self._latest + after_s
         return ContactPostponed(call=visit.call, visit=visit.visit, until=until, attempts=visit.attempts, why=why)
 
     def _tell(self, now: float) -> WaitBegan | WaitAnnounced | None:

@@ -127,6 +127,34 @@ def test_citizen_is_dialled_only_when_an_agent_is_on_the_line_and_then_they_talk
     hall.check_memory()
 
 
+def test_citizen_who_still_listens_to_us_is_not_called_back_before_hanging_up() -> None:
+    """An agent is free at once, and the telephone would be busy: no attempt is lost, and nobody is forgotten."""
+    hall = Hall(QUEUE)
+    asks(hall)
+    hall.free(BEA)
+    assert hall.offers() == []
+    (postponed,) = hall.of(ContactPostponed)
+    assert (postponed.until, postponed.attempts, postponed.why) == (hall.now + 3.0, 0, "still on the line")
+    hall.happens(leaves(FIRST))
+    hall.now = postponed.until
+    hall.fires(CONTACT, "acd.recheck")
+    assert hall.offers() == [(CONTACT, BEA)]
+    hall.check_memory()
+
+
+def test_callback_is_put_off_and_not_for_ever_where_the_clock_was_set_back() -> None:
+    hall = Hall(QUEUE)
+    hall.comes(SECOND, caller="098000000")
+    latest = hall.now
+    hall.happens(leaves(SECOND))
+    hall.now -= 3600.0
+    asks(hall)
+    hall.free(BEA)
+    (postponed,) = hall.of(ContactPostponed)
+    assert postponed.until > latest
+    hall.check_memory()
+
+
 def test_citizen_who_is_not_reached_is_tried_again_later_and_not_for_ever() -> None:
     hall = booked_hall()
     hall.free(BEA)
@@ -213,6 +241,7 @@ def test_citizens_are_called_back_in_the_hours_for_it() -> None:
     ]
     hall.now = SATURDAY_NOON
     assert isinstance(hall.happens(CallbackAsked(call=FIRST, queue=TRAMITES, number=NUMBER))[0], CallbackGranted)
+    hall.happens(leaves(FIRST))
     hall.now = SATURDAY_NIGHT
     hall.free(BEA)
     assert hall.offers() == []
