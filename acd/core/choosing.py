@@ -66,8 +66,9 @@ class Choosing(Protocol):
 
     def rank(self, standing: Standing, *, queue: QueueName) -> Rank: ...
 
-    def lost(self, rank: Rank, *, to: Rank) -> str:
-        """Why somebody of this rank was not chosen, and somebody of the rank `to` was."""
+    def lost(self, key: Rank, *, to: Rank) -> str:
+        """Why the one with this key (the level, then the rank) was not chosen, and the one with the key `to` was, who
+        is of the same level."""
         ...
 
 
@@ -77,7 +78,7 @@ class _Simple(msgspec.Struct, frozen=True, kw_only=True):
     everybody: bool = False
     drawn: bool = False
 
-    def lost(self, rank: Rank, *, to: Rank) -> str:
+    def lost(self, key: Rank, *, to: Rank) -> str:
         return self.losing
 
 
@@ -108,8 +109,8 @@ class FewestCalls(_Simple, frozen=True):
     def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
         return (standing.taken.get(queue, 0), standing.idle_since)
 
-    def lost(self, rank: Rank, *, to: Rank) -> str:
-        return self.losing if rank[0] > to[0] else IDLE_LESS
+    def lost(self, key: Rank, *, to: Rank) -> str:
+        return self.losing if key[1] > to[1] else IDLE_LESS
 
 
 class LeastFlexible(_Simple, frozen=True):
@@ -119,10 +120,10 @@ class LeastFlexible(_Simple, frozen=True):
     def rank(self, standing: Standing, *, queue: QueueName) -> Rank:
         return (standing.other_queues, standing.rarity, standing.idle_since)
 
-    def lost(self, rank: Rank, *, to: Rank) -> str:
-        if rank[0] > to[0]:
+    def lost(self, key: Rank, *, to: Rank) -> str:
+        if key[1] > to[1]:
             return self.losing
-        return RARER if rank[1] > to[1] else IDLE_LESS
+        return RARER if key[2] > to[2] else IDLE_LESS
 
 
 IDLE_LESS = "idle for less time"
@@ -189,10 +190,11 @@ class Bench:
 
     def lost(self, agent: AgentId, *, to: AgentId) -> str:
         """Why `agent`, who is here, was not chosen, and `to` was."""
-        key, winner = self.seats[agent].key, self.seats[to].key
+        key: Rank = self.seats[agent].key
+        winner: Rank = self.seats[to].key
         if key[0] > winner[0]:
             return f"level {key[0]}, after level {winner[0]}"
-        return self.choosing.lost(key[1:], to=winner[1:])
+        return self.choosing.lost(key, to=winner)
 
     def _all(self, unwanted: frozenset[AgentId]) -> tuple[AgentId, ...]:
         seats = self.line.in_order()

@@ -202,7 +202,8 @@ class Matching:
             self._now = now
         if self._edition != self._roster.edition:
             self._begin_anew()
-        if self._later.size:
+        later = self._later.top or self._later.first()
+        if later is not None and later.key <= self._now:
             self._look_again()
         choice = self._for_agents() if self._fresh_agents else None
         if choice is None and self._fresh_asks:
