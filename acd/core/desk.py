@@ -845,7 +845,8 @@ class Desk:
 
     def _contact_booked(self, event: ContactBooked) -> list[Output]:
         self._bookings.add(event)
-        self._booked[event.origin] = self._booked.get(event.origin, 0) + 1
+        if event.origin in self._origins:  # else it is over, and another contact comes out of it no more
+            self._booked[event.origin] = self._booked.get(event.origin, 0) + 1
         self._origins[event.call] = Origin(event.number, event.line, event.route, event.place_at)
         return [
             self._starts(

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from telefonista.kernel.call import MACHINE, Call, CallState, begin, book, hang_up_all
-from telefonista.kernel.commands import Answer, Mute, StartMusic
+from telefonista.kernel.commands import Answer, Mute, StartMusic, StopPlayback
 from telefonista.kernel.events import CallArrived, CallEvent, ContactBooked, Entry
-from telefonista.kernel.ids import CallId, is_contact
+from telefonista.kernel.ids import CallId, is_contact, playback_id
 from telefonista.kernel.machine import Output
+from telefonista.kernel.parties import FIRST_PLAYBACK
 from telefonista.kernel.shape import layout
 
 
@@ -53,6 +54,11 @@ class Calls:
         # Whatever of it was asked for before is so already; bridges are made whole by the look at what is there.
         wanted = layout(known)
         again: list[Output] = [] if is_contact(call) else [Answer(call=call, leg=known.citizen)]
+        if wanted.ringing is None and known.playbacks and known.message is None:
+            # The tone of a ringing that ended while nobody could say so would never end, and Asterisk puts a leg into
+            # no bridge before what plays to it has ended (seen).
+            last = playback_id(call, n=FIRST_PLAYBACK + known.playbacks)
+            again.append(StopPlayback(call=call, playback=last))
         again += [Mute(call=call, leg=leg) for leg in sorted(wanted.muted)]
         return [*again, *(StartMusic(call=call, leg=leg) for leg in wanted.waiting)]
 

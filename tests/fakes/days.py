@@ -9,12 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from acd import CallbackPolicy, QueuePolicy, Relaxation, Strategy, read_destination
+from acd.core.visit import VisitState
 from agents import Member
+from ivr import read_flow
 from telefonista.kernel.call import CallState
 from telefonista.kernel.cascade import Cascade
-from telefonista.kernel.events import CallArrived, ConversationEnded, EndReason, Entry, Presence, ReadyAsked
-from telefonista.kernel.ids import LegId, PlaybackId, citizen_leg, is_ours
-from tests.fakes.house import ANA, DIRECT, INFO, LUIS, MEMBERS, House, but_for_phones, differences
+from telefonista.kernel.events import (
+    CallArrived,
+    CancellationAsked,
+    ConversationEnded,
+    EndReason,
+    Entry,
+    MoveAsked,
+    Presence,
+    ReadyAsked,
+)
+from telefonista.kernel.ids import CallId, LegId, PlaybackId, QueueName, citizen_leg, is_ours
+from tests.fakes.house import ANA, DIRECT, GENERAL, INFO, LUIS, MEMBERS, TRAMITES, House, but_for_phones, differences
 from tests.fakes.ledger import Ledger
 
 AGENTS = (ANA, LUIS)
@@ -166,7 +180,14 @@ class Day:
         return self.house.line.up
 
     def _citizens(self) -> list[str]:
-        return [channel.id for channel in self.house.node.channels.values() if not channel.agent]
+        channels = self.house.node.channels.values()
+        return [
+            channel.id for channel in channels if not channel.agent and not (channel.outside and not channel.inside)
+        ]
+
+    def _called(self) -> list[str]:
+        """Citizens whose telephones ring, for they are called back."""
+        return [channel.id for channel in self.house.node.channels.values() if channel.outside and not channel.inside]
 
     def _sounds(self) -> list[str]:
         return [playback for channel in self.house.node.channels.values() for playback in channel.playbacks]
@@ -203,9 +224,16 @@ class Day:
         free = {agent.agent for agent in house.rooms.agents.roster if agent.presence is Presence.READY}
         for agent in free - set(house.rooms.desk._rest_until):
             for queue in house.rooms.agents.roster.queues_of(agent):
-                states = {call: house.rooms.calls.open[call].state for call in house.rooms.desk.waiting(queue)}
-                waiting = [call for call, state in states.items() if state is CallState.WAITING]
+                waiting = [call for call in house.rooms.desk.waiting(queue) if self._may_be_offered(call)]
                 assert not waiting, f"{agent} is free and {waiting} wait"
+
+    def _may_be_offered(self, call: CallId) -> bool:
+        """Not who is in a dialogue, nor a callback whose time has not come, nor who is kept for one agent."""
+        desk = self.house.rooms.desk
+        stay = desk.stay(call)
+        assert stay is not None
+        later = max(stay.visit.not_before, stay.visit.sticky_until) > self.house.clock.now()
+        return stay.visit.state is VisitState.WAITING and not later
 
     def _timers_belong_to_somebody(self) -> None:
         house = self.house
@@ -232,7 +260,7 @@ class Day:
         open_calls = self.house.rooms.calls.open
         for call in open_calls.values():
             channel = node.channels.get(call.citizen)
-            if channel is None or not channel.inside or call.state is CallState.CLEARING:
+            if channel is None or not channel.inside or call.state in (CallState.CLEARING, CallState.DIALLING):
                 continue
             assert channel.state == "Up", f"{call.call} was never answered"
             if call.state is CallState.TALKING:
@@ -302,6 +330,96 @@ class Day:
         assert house.engine._timers == {}
         assert remembered == {part: {} for part in remembered}
         assert differences(but_for_phones(house.replayed()), but_for_phones(house.rooms.remembered())) == []
+
+
+ALL = QueueName("todos")
+CALLBACK = read_flow(
+    """
+flow: callback
+language: es
+start: anotar
+variables: {numero: text, cola: text}
+nodes:
+  anotar: {callback: "{cola}", number: numero, granted: anotado, refused: volver}
+  anotado: {hangup: true, say: "Le llamaremos."}
+  volver: {back_to_queue: true, say: "No es posible."}
+""",
+    file="callback.yaml",
+)
+RULES = (
+    QueuePolicy(
+        name=GENERAL,
+        wrap_up_s=5,
+        keys={"9": read_destination("queue tramites"), "#": read_destination("hang_up")},
+        callback=CallbackPolicy(key="1", after_s=0, attempts=2, retry_s=6),
+        longest_wait_s=50,
+        when_too_long=read_destination("queue todos"),
+        most_waiting=3,
+        when_full=read_destination("queue todos"),
+    ),
+    QueuePolicy(
+        name=TRAMITES,
+        wrap_up_s=0,
+        callback=CallbackPolicy(key="7", after_s=0, attempts=1),
+        leave_when_nobody=True,
+        when_nobody=read_destination("queue todos"),
+        sticky_s=4,
+        relax=(Relaxation(after_s=10, requires=""),),
+    ),
+    QueuePolicy(name=ALL, strategy=Strategy.RING_ALL, keys={"9": read_destination("queue general")}),
+)
+
+
+class Rules(Day):
+    """Queues with rules: keys, callbacks, limits, all rung at once; and a supervisor who moves and cancels."""
+
+    def _house(self) -> House:
+        members = tuple(msgspec.structs.replace(member, queues=(*member.queues, ALL)) for member in MEMBERS)
+        return House(policies=RULES, members=members, others=(CALLBACK,))
+
+    def _verbs(self) -> list[Verb]:
+        return [
+            *super()._verbs(),
+            (8, self._called, self.called_citizen_answers),
+            (4, self._called, self.called_citizen_does_not_answer),
+            (6, self._citizens, self.citizen_presses),
+            (2, self._waiting, self.supervisor_moves),
+            (1, self._waiting, self.supervisor_cancels),
+        ]
+
+    def _waiting(self) -> list[str]:
+        house = self.house
+        return [call for call, stay in house.rooms.desk._stays.items()] if house.alive else []
+
+    def called_citizen_answers(self, which: int) -> None:
+        self.house.node.agent_answers(LegId(_nth(self._called(), which)))
+
+    def called_citizen_does_not_answer(self, which: int) -> None:
+        self._hangs_up(_nth(self._called(), which), cause=CAUSES[which % len(CAUSES)])
+
+    def supervisor_moves(self, which: int) -> None:
+        call = CallId(_nth(self._waiting(), which))
+        queue = (GENERAL, TRAMITES, ALL, QueueName(""))[which % 4]
+        self.house.engine.receive(MoveAsked(call=call, by="201", queue=queue, to_front=which % 3 == 0))
+
+    def supervisor_cancels(self, which: int) -> None:
+        self.house.engine.receive(CancellationAsked(call=CallId(_nth(self._waiting(), which)), by="201"))
+
+    def _configure(self, members: Sequence[Member]) -> None:
+        super()._configure([msgspec.structs.replace(member, queues=(GENERAL, TRAMITES, ALL)) for member in members])
+
+    def everybody_goes_home(self) -> None:
+        """Nobody is called back any more."""
+        house = self.house
+        if not house.alive:
+            house.start()
+            self._read_again()
+        if not house.line.up:
+            house.link_comes_up()
+        house.hear()
+        for booked, _ in house.rooms.desk.contacts():
+            house.engine.receive(CancellationAsked(call=booked.call, by="201"))
+        super().everybody_goes_home()
 
 
 class DayOfGaps(Day):
@@ -402,6 +520,10 @@ class WildDay(DayOfGaps):
     def _may_be_told_twice(self) -> bool:
         """A channel enters but once; what a look at what is there tells of it as well, comes through `agree`."""
         return self._inbox() and not isinstance(self.house.inbox[0][0], CallArrived)
+
+
+class RulesInGaps(Rules, DayOfGaps):
+    """The same, with everything that can break."""
 
 
 def _nth(names: Sequence[str], which: int) -> str:

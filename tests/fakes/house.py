@@ -79,10 +79,11 @@ class Rooms:
         flows: Mapping[LineName, Flow],
         policies: Iterable[QueuePolicy],
         members: Iterable[Member],
+        others: Iterable[Flow] = (),
     ) -> None:
         self.agents = AgentsService(members, granted=lambda queue: self.desk.policy(queue).granted)
         self.desk = Desk(policies, roster=self.agents.roster, position_prompts=position_prompts)
-        self.ivr = IvrService(flows, default_queue=GENERAL)
+        self.ivr = IvrService(flows, default_queue=GENERAL, others={flow.name: flow for flow in others})
         self.acd = AcdService(self.desk)
         self.calls = Calls()
         self.recordings = RecordingsService()
@@ -170,7 +171,10 @@ class House:
         flows: Mapping[LineName, Flow] | None = None,
         policies: Sequence[QueuePolicy] = POLICIES,
         members: Sequence[Member] = MEMBERS,
+        others: Sequence[Flow] = (),
     ) -> None:
+        self.others = tuple(others)
+        """Flows that queues lead to."""
         self.flows: Mapping[LineName, Flow] = {INFO: FLOW} if flows is None else flows
         self.policies = tuple(policies)
         self.members = tuple(members)
@@ -194,7 +198,7 @@ class House:
     # The engine's life.
 
     def make_rooms(self) -> Rooms:
-        return Rooms(flows=self.flows, policies=self.policies, members=self.members)
+        return Rooms(flows=self.flows, policies=self.policies, members=self.members, others=self.others)
 
     def start(self) -> None:
         """The engine begins, from the journal that is there."""

@@ -8,11 +8,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from telefonista.kernel.events import (
+    AttemptEnded,
+    AttemptMade,
     CallArrived,
     CallBroken,
     CallEnded,
+    ContactBooked,
     ConversationEnded,
     ConversationStarted,
+    Diverted,
     Entry,
     Event,
     FlowEnded,
@@ -24,12 +28,16 @@ from telefonista.kernel.events import (
     RecordingAsked,
     RecordingFailed,
     RecordingKept,
+    ReturnedToQueue,
     VisitEnded,
     VisitOutcome,
     VisitStarted,
     WaitAnnounced,
 )
 from telefonista.kernel.ids import AgentId, CallId, LegId, OfferId, PlaybackId, QueueName, RecordingId, VisitId
+
+MOST_RUNG: dict[QueueName, int] = {QueueName("todos"): 2}
+"""How many telephones may ring for one contact of a queue, where that is not one."""
 
 
 class Ledger:
@@ -46,6 +54,8 @@ class Ledger:
         self.answered: dict[CallId, AgentId] = {}
         self.talking: dict[CallId, AgentId] = {}
         self.recording: set[RecordingId] = set()
+        self.dialling: dict[LegId, int] = {}
+        """Citizens who are being called back, and the number of the attempt."""
 
     def enter(self, batch: Sequence[Entry]) -> None:
         for entry in batch:
@@ -68,12 +78,17 @@ class Ledger:
         assert not self.waiting, f"stays without an end: {self.waiting}"
         assert not self.offers, f"offers without an end: {self.offers}"
         assert not self.talking, f"conversations without an end: {self.talking}"
+        assert not self.dialling, f"attempts without an end: {self.dialling}"
         assert not self.recording, f"recordings not settled: {self.recording}"
 
     def _enter(self, event: Event) -> None:
         match event:
             case CallArrived():
                 assert event.call not in self.open | self.ended, f"{event.call} arrived twice"
+                self.open.add(event.call)
+            case ContactBooked():
+                assert event.call not in self.open | self.ended, f"{event.call} is booked twice"
+                assert event.origin in self.open, f"{event.call} was booked in a call that is over"
                 self.open.add(event.call)
             case CallBroken():
                 raise AssertionError(f"{event.call} was broken off: {event.why}")
@@ -92,6 +107,8 @@ class Ledger:
             case FlowEnded():
                 assert event.call in self.in_flow, f"{event.call} left a flow that it was not in"
                 self.in_flow.remove(event.call)
+            case ReturnedToQueue() | Diverted():
+                self.in_flow.discard(event.call)
             case HandedOff():
                 assert event.call in self.open
                 assert event.call not in self.waiting
@@ -112,7 +129,9 @@ class Ledger:
                 self._new(event.offer)
                 self._new(event.leg)
                 assert self.waiting[event.call] == event.visit
-                assert event.call not in self.offers_by_call(), f"{event.call} is offered twice"
+                others = [offer for offer in self.offers.values() if offer.call == event.call]
+                assert all(offer.visit == event.visit for offer in others), f"{event.call} is offered from two queues"
+                assert len(others) < MOST_RUNG.get(event.queue, 1), f"{event.call} is offered too often"
                 assert event.agent not in self.busy_agents(), f"{event.agent} is reserved twice"
                 self.offers[event.offer] = event
             case OfferEnded():
@@ -127,6 +146,12 @@ class Ledger:
                 self.talking[event.call] = event.agent
             case ConversationEnded():
                 assert self.talking.pop(event.call, None) == event.agent, f"{event.call} stopped talking twice"
+            case AttemptMade():
+                assert event.offer in self.offers, f"{event.leg} is dialled and nobody is on the line"
+                assert event.leg not in self.dialling, f"{event.leg} is dialled twice"
+                self.dialling[event.leg] = event.attempt
+            case AttemptEnded():
+                assert self.dialling.pop(event.leg, None) == event.attempt, f"{event.leg}: an attempt ended twice"
             case RecordingAsked():
                 self._new(event.recording)
                 assert self.talking[event.call] == event.agent

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fakes.days import Day, DayOfGaps, WildDay
+from tests.fakes.days import Day, DayOfGaps, Rules, RulesInGaps, WildDay
 
-DAYS = (Day, DayOfGaps, WildDay)
+DAYS = (Day, DayOfGaps, WildDay, Rules, RulesInGaps)
 NUMBERS = st.integers(0, 999_999)
 
 
@@ -37,5 +37,9 @@ def test_random_days_meet_what_they_are_there_to_meet(kind: type[Day]) -> None:
         day.play([chance.randrange(1_000_000) for _ in range(150)])
         met |= {type(event).__name__ for event in day.house.events}
     assert {"OptionChosen", "InputRejected", "WaitAnnounced", "AgentRang", "ConversationEnded", "RecordingKept"} <= met
-    if kind is not Day:
+    if issubclass(kind, DayOfGaps):
         assert {"CallLost", "CallStopped", "NodeLost"} <= met
+    if issubclass(kind, Rules):
+        assert {"CallbackGranted", "AttemptMade", "Diverted", "MoveAsked", "PlaceChanged"} <= met
+    if kind is Rules:
+        assert {"CallbackRefused", "VisitResumed", "ContactPostponed"} <= met

@@ -4,8 +4,9 @@ import pytest
 
 from telefonista.kernel.call import CLEARING_S, CLEARING_TIMER, CallState
 from telefonista.kernel.calls import Calls, owed
-from telefonista.kernel.commands import Answer, HangUp, Mute, SetTimer, StartMusic
+from telefonista.kernel.commands import Answer, HangUp, Mute, SetTimer, StartMusic, StopPlayback
 from telefonista.kernel.events import (
+    AttemptMade,
     CallArrived,
     CallStopped,
     ContactBooked,
@@ -32,9 +33,11 @@ from telefonista.kernel.ids import (
     citizen_leg,
     contact_id,
     offer_id,
+    playback_id,
     supervisor_leg,
     visit_id,
 )
+from telefonista.kernel.parties import FIRST_PLAYBACK
 
 CALL, OTHER = CallId("tf1-1700000000.1"), CallId("tf1-1700000000.2")
 CITIZEN = citizen_leg(CALL)
@@ -82,6 +85,31 @@ def test_contact_that_is_booked_is_open_beside_its_call_and_once() -> None:
     assert dict(calls.open) == before
     assert calls.resume(BOOKED.call, at=50.0) == []
     assert [owed(before[call]) for call in (CALL, BOOKED.call)] == [False, True]
+
+
+def test_tone_of_a_ringing_that_ended_while_nobody_could_say_so_is_stopped_after_a_gap() -> None:
+    """Else Asterisk would wait for its end before it puts the agent into the bridge."""
+    contact = BOOKED.call
+    leg, citizen = agent_leg(contact, n=1), citizen_leg(contact)
+    offer = OfferMade(
+        call=contact, visit=visit_id(contact, n=1), offer=offer_id(contact, n=1), agent=AgentId("101"), leg=leg
+    )
+    dialled = AttemptMade(
+        call=contact, offer=offer.offer, agent=AgentId("101"), leg=citizen, attempt=1, number="099", route=BOOKED.route
+    )
+    ringing = room(arrived(), BOOKED, offer, LegAnswered(call=contact, leg=leg), dialled)
+    assert ringing.resume(contact, at=50.0) == []
+    started = ConversationStarted(
+        call=contact,
+        agent=AgentId("101"),
+        leg=leg,
+        bridge=bridge_id(contact, n=1),
+        queue=BOOKED.queue,
+        medium=Medium.CALLBACK,
+    )
+    talking = room(arrived(), BOOKED, offer, LegAnswered(call=contact, leg=leg), dialled, started)
+    tone = playback_id(contact, n=FIRST_PLAYBACK + 1)
+    assert talking.resume(contact, at=50.0) == [StopPlayback(call=contact, playback=tone)]
 
 
 def test_citizen_on_hold_is_given_the_music_again_after_a_gap_and_a_listener_is_muted_again() -> None:
