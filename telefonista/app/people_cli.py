@@ -60,7 +60,7 @@ def agents(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
 def _agents(shown: list[dict[str, Any]]) -> Iterable[RenderableType]:
     table = Sheet("agent", "name", "presence", "for", "why", "contact", spacious=False)
     for column in table.columns:
-        column.no_wrap = column.header != "name"
+        column.no_wrap = column.header not in ("name", "why")
     now = time.time()
     for agent in shown:
         lasts = _duration(now - agent["since"]) if agent["since"] else ""

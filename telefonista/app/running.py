@@ -248,6 +248,9 @@ def _print_welcome(console: Console, installation: Installation) -> None:
     accounts.add_row("a citizen, to try", "ciudadano", telephones["ciudadano"], address)
     for agent in installation.config.agents:
         accounts.add_row(f"agent {agent.name or agent.id}", agent.id, telephones[agent.id], address)
+    for person in installation.config.people:
+        if person.id not in {agent.id for agent in installation.config.agents}:
+            accounts.add_row(f"{person.role} {person.name or person.id}", person.id, telephones[person.id], address)
     plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
     console.print(numbers)
     console.print(accounts)
