@@ -143,6 +143,9 @@ def _show_account(home: Home, agent: str, *, as_json: bool) -> None:
 
 def _account(account: dict[str, str]) -> Iterator[RenderableType]:
     table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    # Over two lines rather than cut: a fingerprint is compared to its end.
+    table.add_column(overflow="fold")
     for what, value in account.items():
         table.add_row(what, Text(value))
     yield table

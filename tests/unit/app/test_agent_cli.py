@@ -213,3 +213,10 @@ def test_supervisor_has_a_telephone_too_and_its_password_can_be_rotated(
     shown = json.loads(agent("show", "201", "--json").output)
     assert json.loads(agent("rotate", "201", "--json").output)["password"] != shown["password"]
     assert engine == ["/accounts"]
+
+
+def test_fingerprint_is_shown_to_its_end_however_narrow_the_screen(home: Home, agent: Agent) -> None:
+    text = SAMPLE.replace('{id: "101",', '{id: "101", encryption: required,')
+    home.config_file.write_text(f"{text}\nsip_tls_port: 5061\n", encoding="utf-8")
+    fingerprint = json.loads(agent("show", "101", "--json").output)["fingerprint"]
+    assert fingerprint in "".join(agent("show", "101").output.split())
