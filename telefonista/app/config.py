@@ -588,6 +588,9 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
                 yield where, f"the {what} {shown(name)} stands here twice"
             seen.add(name)
     yield from _disagreements_of_tls(config)
+    for where, code in named["code"]:
+        if code in config.telephones or code in {number for _, number in numbers}:
+            yield where, f"the code {shown(code)} is somebody's number already"
     queues = [queue.name for queue in config.queues]
     for n, one in enumerate(config.queues):
         yield from ((("queues", n, *where), text) for where, text in _disagreements_of(one, config=config))
