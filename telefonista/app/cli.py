@@ -22,6 +22,7 @@ from telefonista.app import (
     prompts_cli,
     reports,
     speech_cli,
+    tickets_cli,
 )
 from telefonista.app.config import ConfigInvalid
 from telefonista.app.home import Home
@@ -138,6 +139,7 @@ app.add_typer(agent_cli.app, name="agent")
 people_cli.add_commands(app, agent=agent_cli.app)
 app.add_typer(flow_cli.app, name="flow")
 app.add_typer(prompts_cli.app, name="prompts")
+app.add_typer(tickets_cli.app, name="tickets")
 app.command(name="import")(import_cli.import_queues)
 app.add_typer(speech_cli.app, name="speech")
 

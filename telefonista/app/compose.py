@@ -769,7 +769,7 @@ class Installation:
         flows = read_flows(self.home, config)
         others = read_other_flows(self.home, config, lines=flows)
         sources, private = self._sources(config)
-        fixed = {"node", "sip_address", "sip_tls_port", "own_asterisk", "database", "speech"}
+        fixed = {"node", "sip_address", "sip_tls_port", "own_asterisk", "database", "speech", "synthesiser"}
         needs_restart = sorted(name for name in fixed if getattr(config, name) != getattr(self.config, name))
         kept = {name: getattr(self.config, name) for name in fixed | {"sip_port", "http_port"}}
         before = self.config, self.secrets
@@ -787,6 +787,7 @@ class Installation:
             raise ConfigInvalid(f"{self.home.config_file}: {problem}") from problem
         self._rule(self.engine.agents)
         self._errands.replace(sources, private=private)
+        self._uris.clear()
         self.engine.configure(
             policies=self._policies(self.config), members=members(self.config), flows=flows, other_flows=others
         )
