@@ -254,10 +254,14 @@ class Node:
             case "POST", ["play", playback]:
                 channel.playbacks.append(playback)
                 return 201, {"id": playback, "state": "queued"}
+            case "POST", ["continue"]:
+                channel.inside = False
+                self._tell("StasisEnd", channel=self._shown(channel))
             case "POST", ["snoop", snoop]:
                 listening = _Channel(id=snoop, state="Up", inside=True, spied=leg)
                 self.channels[snoop] = listening
-                self._tell("StasisStart", args=[], channel=self._shown(listening))
+                told = query.get("appArgs", "")
+                self._tell("StasisStart", args=told.split(",") if told else [], channel=self._shown(listening))
                 return 200, self._shown(listening)
             case (("POST" | "DELETE"), ["mute"]):
                 channel.muted = method == "POST"

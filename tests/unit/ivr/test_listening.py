@@ -1,10 +1,15 @@
 """A citizen who may say what others press: heard while it speaks, asked again, and led to the keys when it fails."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from ivr import sample_flow
 from ivr.core.flow import Flow, Listen
+from ivr.core.moves import State
 from ivr.core.reading import read_flow
 from ivr.dialogues import play, read_dialogues
 from ivr.service import IvrService
@@ -389,3 +394,43 @@ def test_dialogues_have_citizens_who_speak(steps: str, problem: str) -> None:
     (dialogue,) = read_dialogues(f"Habla:\n  steps: {steps}\n", flow=FLOW, file="voz.dialogues.yaml")
     wrong = play(dialogue, flow=FLOW, file="voz.dialogues.yaml")
     assert (problem in str(wrong)) if problem else wrong is None
+
+
+HAPPENINGS = st.one_of(
+    st.sampled_from(["hear", "wait", "fail", "resume"]),
+    st.tuples(st.just("press"), st.sampled_from("0123456789*#")),
+    st.tuples(
+        st.just("say"),
+        st.sampled_from(["sí", "no", "trámites", "vacuna", "operador", "", "{cola}", "x" * 300, "no\x00sí", "¿?"]),
+        st.integers(1, 9),
+    ),
+)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from([FLOW, sample_flow("demo-voz")]), st.lists(HAPPENINGS, max_size=60))
+def test_whatever_is_said_pressed_or_fails_leads_somewhere_and_is_replayed_the_same(
+    flow: Flow, happenings: list[Any]
+) -> None:
+    call = Spoken(flow)
+    call.arrives()
+    for happening in happenings:
+        session = call.session
+        match happening:
+            case "hear" if session.sound is not None:
+                call.hears_all()
+            case "wait" if session.timer is not None:
+                call.waits()
+            case "resume":
+                call.resumes()
+            case "fail" if session.listening is not None:
+                call.fails()
+            case ("press", digit):
+                call.presses(digit)
+            case ("say", phrase, n):
+                # Old listenings and those that never were speak up too.
+                call.says(phrase, listening=f"{CALL}.l{n}")
+        listening = call.session.listening
+        assert listening is None or listening.node == call.session.node
+        assert call.session.state is not State.ENDED or listening is None
+        assert Spoken(flow, journal=call.journal).session == call.session
