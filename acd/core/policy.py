@@ -180,10 +180,14 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
             yield "overflow", rule.to
 
     @property
+    def destinations(self) -> tuple[Destination, ...]:
+        """Everywhere that a citizen of this queue may be sent, or go by a key."""
+        return (*(to for _, to in self.diversions), *self.keys.values())
+
+    @property
     def sentences(self) -> tuple[str, ...]:
         """What a citizen hears who is sent away with a sentence."""
-        everywhere = [*(to for _, to in self.diversions), *self.keys.values()]
-        return tuple(dict.fromkeys(to.name for to in everywhere if to.kind is DestinationKind.MESSAGE))
+        return tuple(dict.fromkeys(to.name for to in self.destinations if to.kind is DestinationKind.MESSAGE))
 
 
 def loops(policies: Iterable[QueuePolicy]) -> list[tuple[str, tuple[QueueName, ...]]]:

@@ -89,7 +89,7 @@ from telefonista.pbx.wire.ari import TONE, Way
 from telefonista.pbx.wire.frames import Credentials
 from telefonista.store.database import open_database, sqlite_url
 from telefonista.store.journal import FileJournal
-from telefonista.store.number import e164
+from telefonista.store.number import e164, is_of_the_country
 from telefonista.store.projection import Projector, country_by_line
 from telefonista.store.queries import earlier_calls, last_agents, list_calls
 from telefonista.store.sources import HttpSource, Remembering, Source, SourceUnusable, SqlSource
@@ -457,7 +457,10 @@ class Installation:
         )
 
     def _may_call(self, number: str, at: float) -> str | None:
-        """Until the list has been read nobody is dialled, and nobody is told that they are on it."""
+        """A callback is dialled within the country only. Until the list has been read nobody is, and nobody is told
+        that they are on it."""
+        if not is_of_the_country(number, country=self.config.country):
+            return DO_NOT_CALL
         if not self.do_not_call.known:
             return "the list of whom nobody may call has not been read yet"
         return DO_NOT_CALL if self.do_not_call.forbids(number) else None

@@ -141,7 +141,7 @@ def _led_to(flow: Flow) -> Iterator[tuple[str, str]]:
 def _led_to_by_queues(config: Config) -> Iterator[tuple[str, str]]:
     for queue in config.queues:
         policy: QueuePolicy = queue.policy(language=config.language)
-        for _, to in policy.diversions:
+        for to in policy.destinations:
             if to.kind is DestinationKind.FLOW:
                 yield f"queue {queue.name}", to.name.partition("/")[0]
             elif to.kind is DestinationKind.CALLBACK or to.kind is DestinationKind.VOICEMAIL:

@@ -29,3 +29,24 @@ def e164(caller: str, *, country: str = DEFAULT_COUNTRY) -> str | None:
     if not phonenumbers.is_valid_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+_COSTLY = frozenset(
+    {
+        phonenumbers.PhoneNumberType.PREMIUM_RATE,
+        phonenumbers.PhoneNumberType.SHARED_COST,
+        phonenumbers.PhoneNumberType.UAN,
+    }
+)
+
+
+@lru_cache(maxsize=4096)
+def is_of_the_country(number: str, *, country: str = DEFAULT_COUNTRY) -> bool:
+    """Whether a number that a citizen gave is one of this country, and of a person: who answers for the bill dials no
+    number abroad, and none that earns its owner money by the call, because a stranger typed it. Never raises."""
+    known = e164(number, country=country)
+    if known is None:
+        return False
+    parsed = phonenumbers.parse(known, country)
+    at_home = parsed.country_code == phonenumbers.country_code_for_region(country)
+    return at_home and phonenumbers.number_type(parsed) not in _COSTLY

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telefonista.store.number import e164
+from telefonista.store.number import e164, is_of_the_country
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,19 @@ def test_hidden_short_or_malformed_caller_is_nobody(caller: str) -> None:
 def test_no_text_raises_and_what_comes_out_is_e164(caller: str, country: str) -> None:
     number = e164(caller, country=country)
     assert number is None or re.fullmatch(r"\+[1-9][0-9]{6,14}", number)
+
+
+@pytest.mark.parametrize(
+    ("number", "ours"),
+    [
+        ("099123456", True),
+        ("+598 2 900 1950", True),
+        ("+5491123456789", False),
+        ("0019005551234", False),
+        ("0900 1234", False),
+        ("12", False),
+    ],
+    ids=["mobile", "fixed", "abroad", "abroad and costly", "costly", "none"],
+)
+def test_citizen_cannot_have_a_stranger_abroad_or_a_costly_number_called(number: str, ours: bool) -> None:
+    assert is_of_the_country(number, country="UY") is ours
