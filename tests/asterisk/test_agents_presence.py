@@ -31,8 +31,10 @@ def queues(**more: Any) -> dict[str, Any]:
     return {"queues": [{"name": name, **common, **(more if name == "tramites" else {})} for name in names]}
 
 
-async def test_pause_that_is_asked_for_while_talking_begins_after_it(open_house: OpenHouse) -> None:
-    house = await open_house(agents=("101",))
+async def test_pause_that_is_asked_for_while_talking_begins_after_it_and_an_earlier_contact_can_be_classed(
+    open_house: OpenHouse,
+) -> None:
+    house = await open_house(agents=("101",), more=queues(dispositions=["resuelto", "derivado"]))
     agent = await house.agent("101")
     citizens = await house.citizens(CitizenPlan(number=FIRST, presses=KEY_1))
     await until(lambda: agent.talking_with == FIRST, "101 talks")
@@ -47,6 +49,11 @@ async def test_pause_that_is_asked_for_while_talking_begins_after_it(open_house:
     await until(lambda: agent.talking_with == SECOND, "101 talks again")
     waiting.hang_up(SECOND)
     await house.until_presence("ready", agent="101")
+
+    earlier = (await house.stored(FIRST))["id"]
+    await wish(house, "/agents/101/disposition", call=earlier, disposition="derivado", note="Vuelve mañana.")
+    (given,) = [event for event in house.journalled(earlier) if event["type"] == "DispositionGiven"]
+    assert (given["agent"], given["disposition"], given["note"]) == ("101", "derivado", "Vuelve mañana.")
 
 
 async def test_agent_whose_telephone_is_unplugged_while_it_rings_loses_the_call_to_the_next(
