@@ -16,6 +16,7 @@ from acd.core.policy import (
     WrapUpMode,
     read_destination,
 )
+from acd.core.skills import SkillFinding, check_skills, wrong_with
 from acd.core.visit import MACHINE as VISIT_MACHINE
 from acd.core.wait import MACHINE as WAIT_MACHINE
 from acd.service import AcdService
@@ -33,9 +34,12 @@ __all__ = [
     "OverflowWhen",
     "QueuePolicy",
     "Relaxation",
+    "SkillFinding",
     "Strategy",
     "VoicemailPolicy",
     "WrapUpMode",
+    "check_skills",
     "explain",
     "read_destination",
+    "wrong_with",
 ]

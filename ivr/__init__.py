@@ -1,7 +1,7 @@
 """What a caller hears, presses and says: flows, and the room that leads citizens through them. The rest of the
 house uses the names below, `ivr.prompts`, `ivr.music` and `ivr.core.speaking`, and no others."""
 
-from ivr.core.checks import Source, check_flows, check_queues, check_sources
+from ivr.core.checks import Source, check_flows, check_queues, check_requirements, check_sources
 from ivr.core.flow import Flow, OtherFlow
 from ivr.core.reading import read_flow
 from ivr.core.session import MACHINE
@@ -18,6 +18,7 @@ __all__ = [
     "Source",
     "check_flows",
     "check_queues",
+    "check_requirements",
     "check_sources",
     "load_flow",
     "load_procedures",

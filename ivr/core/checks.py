@@ -3,7 +3,7 @@
 In: a flow whose every exit is a node. Out: findings with the node's line. Must never import another room.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
 from ivr.core.flow import (
@@ -65,6 +65,16 @@ def check_queues(flow: Flow, queues: Iterable[QueueName]) -> tuple[Problem, ...]
         queue = node.queue if isinstance(node, Queue | Callback | Voicemail) else ""
         if queue and not queue.startswith("{") and queue not in known:
             findings.add_unknown("queue", queue, known=known, line=node.line)
+    return tuple(findings.problems)
+
+
+def check_requirements(flow: Flow, wrong_with: Callable[[str], str]) -> tuple[Problem, ...]:
+    """What the flow asks of agents and none can meet, each with its line. `wrong_with` tells why, or gives nothing."""
+    findings = Findings(flow.file)
+    for node in flow.nodes.values():
+        why = wrong_with(node.requires) if isinstance(node, Queue) and node.requires else ""
+        if why:
+            findings.add(f"requires: {why}", line=node.line)
     return tuple(findings.problems)
 
 

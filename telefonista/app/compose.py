@@ -124,17 +124,7 @@ RELOADS = {
 
 def members(config: Config) -> list[Member]:
     """The configured agents, as the roster wants them."""
-    return [
-        Member(
-            agent=AgentId(agent.id),
-            name=agent.name,
-            queues=tuple(QueueName(queue) for queue in agent.queues),
-            skills=agent.skills,
-            languages=agent.languages,
-            levels={QueueName(queue): level for queue, level in agent.levels.items()},
-        )
-        for agent in config.agents
-    ] + [
+    return [agent.member() for agent in config.agents] + [
         Member(agent=AgentId(person), name=name, queues=())
         for person, name in config.telephones.items()
         if person not in {agent.id for agent in config.agents}

@@ -23,13 +23,15 @@ from acd import (
     OverflowWhen,
     QueuePolicy,
     Relaxation,
+    SkillFinding,
     Strategy,
     VoicemailPolicy,
     WrapUpMode,
+    check_skills,
     read_destination,
 )
 from acd.core.policy import CLOSED, EVERYBODY_BUSY, LONGEST_SENTENCE, loops
-from agents import Directory, Person, Power, Role, is_pattern
+from agents import Directory, Member, Person, Power, Role, is_pattern
 from dialplans import Encryption
 from telefonista.kernel.commands import Prompt
 from telefonista.kernel.events import DestinationKind
@@ -363,6 +365,16 @@ class AgentConfig(_Strict):
     encryption: Encryption = Encryption.NONE
     """Of the telephone's sound."""
 
+    def member(self) -> Member:
+        return Member(
+            agent=AgentId(self.id),
+            name=self.name,
+            queues=tuple(QueueName(queue) for queue in self.queues),
+            skills=self.skills,
+            languages=self.languages,
+            levels={QueueName(queue): level for queue, level in self.levels.items()},
+        )
+
 
 class TlsConfig(_Strict):
     """The certificate of SIP over TLS; without one, ours is made."""
@@ -375,7 +387,7 @@ class TlsConfig(_Strict):
 
 
 class RouteConfig(_Strict):
-    """A trunk: the addresses from which citizens' calls come."""
+    """A trunk: the addresses from which citizens' calls come, and where calls to the outside go."""
 
     name: Name
     addresses: tuple[Network, ...] = Field(min_length=1)
@@ -607,6 +619,14 @@ def _disagreements(config: Config) -> Iterator[tuple[_Where, str]]:
         for queue in agent.levels:
             if queue not in agent.queues:
                 yield ("agents", n, "levels", queue), f"{shown(queue)} is no queue of this agent"
+    for finding in _skill_findings(config):
+        if finding.fatal:
+            yield finding.where, finding.text
+
+
+def _skill_findings(config: Config) -> list[SkillFinding]:
+    policies = [queue.policy(language=config.language) for queue in config.queues]
+    return check_skills(policies, [agent.member() for agent in config.agents])
 
 
 def _disagreements_of_tls(config: Config) -> Iterator[tuple[_Where, str]]:
@@ -662,7 +682,8 @@ def _disagreements_of(queue: QueueConfig, *, config: Config) -> Iterator[tuple[_
 def warnings(config: Config) -> list[str]:
     """What is legal and yet probably not meant, a line each."""
     served = {queue for agent in config.agents for queue in agent.queues}
-    return [f"the queue {shown(queue.name)} has no agents" for queue in config.queues if queue.name not in served]
+    deserted = [f"the queue {shown(queue.name)} has no agents" for queue in config.queues if queue.name not in served]
+    return deserted + [finding.text for finding in _skill_findings(config) if not finding.fatal]
 
 
 def _plain(tree: Tree, *, findings: Findings, where: tuple[str, ...] = ()) -> Any:

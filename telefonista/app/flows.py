@@ -5,11 +5,12 @@ leads to; or `ConfigInvalid` with a line per problem. The same for procedures, i
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from acd import QueuePolicy
+from acd import QueuePolicy, wrong_with
 from ivr import (
     Flow,
     FlowInvalid,
@@ -18,6 +19,7 @@ from ivr import (
     Source,
     check_flows,
     check_queues,
+    check_requirements,
     check_sources,
     load_flow,
     load_procedures,
@@ -82,7 +84,13 @@ def check_all(flow: Flow, *, home: Home, config: Config) -> tuple[Problem, ...]:
     queues = [QueueName(queue.name) for queue in config.queues]
     flows = [FlowName(name) for name in known_flows(home)]
     sources = {source.name: Source(frozenset(source.parameters), private=source.private) for source in config.sources}
-    return (*check_queues(flow, queues), *check_flows(flow, flows), *check_sources(flow, sources))
+    skills = list(dict.fromkeys(skill for agent in config.agents for skill, level in agent.skills.items() if level))
+    return (
+        *check_queues(flow, queues),
+        *check_requirements(flow, partial(wrong_with, known=skills)),
+        *check_flows(flow, flows),
+        *check_sources(flow, sources),
+    )
 
 
 def procedures_of(home: Home) -> Mapping[str, Procedure]:

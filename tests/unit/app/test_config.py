@@ -330,7 +330,7 @@ when_full: message "Todas las líneas están ocupadas."
 overflow: [{when: closing, above: 600, to: number 1950}]
 hours: {timezone: America/Montevideo, weekly: {monday-friday: 8-18}, holidays: UY}
 drain: divert"""
-    )
+    ).replace("queues: [general]}", "queues: [general], skills: {impuestos: 6}}")
     (queue,) = parse_config(text, file="c.yaml").queues
     policy = queue.policy(language="es", service_level_s=20)
     assert policy.relax == (Relaxation(after_s=30, requires="impuestos >= 3"), Relaxation(after_s=60, level=2))
@@ -442,3 +442,49 @@ def test_agent_answers_each_queue_in_a_group_of_its_own() -> None:
     assert problem == 'c.yaml:6: "otra" is no queue of this agent'
     (problem,) = refused(LEAST.replace("queues: [general]}", "queues: [general], levels: {general: 10}}"))
     assert problem.startswith("c.yaml:6: agents.0.levels.general: ")
+
+
+SKILLED = """\
+lines:
+  - {name: uno, numbers: ["1"], flow: f}
+queues:
+  - name: general
+    requires: impuestos >= 5
+    relax: [{after_s: 30, requires: impuestos >= 2}, {after_s: 60, level: 2}]
+agents:
+  - {id: "101", queues: [general], skills: {impuestos: 7}}
+  - {id: "102", queues: [general], skills: {impuestos: 3}, levels: {general: 2}}
+"""
+
+
+def test_queue_that_asks_what_its_agents_have_is_accepted_without_a_word() -> None:
+    assert warnings(parse_config(SKILLED, file="c.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        (
+            "impuestos >= 5\n",
+            "impuesto >= 5\n",
+            'c.yaml:5: no agent has the skill "impuesto"; did you mean "impuestos"?',
+        ),
+        ("impuestos >= 5\n", "impuestos > 10\n", "c.yaml:5: cannot be true of anybody: levels go from 0 to 10"),
+        (
+            "requires: impuestos >= 2",
+            "requires: guarani >= 1",
+            'c.yaml:6: no agent has the skill "guarani"; known: impuestos',
+        ),
+    ],
+)
+def test_what_no_agent_can_ever_meet_is_refused_with_its_place(right: str, wrong: str, problem: str) -> None:
+    assert refused(SKILLED.replace(right, wrong)) == [problem]
+
+
+def test_what_nobody_meets_today_is_accepted_with_a_warning() -> None:
+    nobody = SKILLED.replace("impuestos >= 5", "impuestos >= 9").replace("impuestos >= 2", "impuestos == 8")
+    assert warnings(parse_config(nobody, file="c.yaml")) == [
+        'no agent of the queue "general" has what it asks for, however long somebody waits'
+    ]
+    no_second = SKILLED.replace("levels: {general: 2}", "levels: {general: 3}")
+    assert warnings(parse_config(no_second, file="c.yaml")) == ['no agent of the queue "general" is at level 2']

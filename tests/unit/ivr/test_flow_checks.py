@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr import Flow, FlowInvalid, check_queues, read_flow
+from ivr import Flow, FlowInvalid, check_queues, check_requirements, read_flow
 from ivr.core.checks import check_ways
 from ivr.core.flow import Goto, Hangup, Menu, Node, Queue, Say, straight_to
 from telefonista.kernel.commands import Prompt
@@ -124,6 +124,26 @@ def test_circle_is_told_once_however_many_ways_lead_into_it() -> None:
     assert problems(nodes, start="temas") == [
         '8: whoever gets here, whatever is pressed, goes round for ever: "c" → "d" → "c"'
     ]
+
+
+def test_what_a_flow_asks_of_agents_and_none_can_meet_is_found_with_its_line() -> None:
+    text = (
+        "flow: prueba\nlanguage: es\nstart: temas\nnodes:\n"
+        f"  temas: {menu('1: rentas, 0: persona')}\n"
+        "  rentas:\n    queue: general\n    requires: guarani >= 1\n"
+        "  persona: {queue: general}\n"
+    )
+    flow = read_flow(text, file="prueba.yaml")
+    asked: list[str] = []
+
+    def wrong(requires: str) -> str:
+        asked.append(requires)
+        return "no agent has the skill"
+
+    problems = [str(problem) for problem in check_requirements(flow, wrong)]
+    assert problems == ["prueba.yaml:7: requires: no agent has the skill"]
+    assert asked == ["guarani >= 1"]
+    assert check_requirements(flow, lambda requires: "") == ()
 
 
 def test_queue_that_does_not_exist_is_found_with_its_line() -> None:
