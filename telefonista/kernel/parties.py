@@ -152,6 +152,8 @@ def request_refused(call: Call, event: RequestRefused, at: float) -> Step:
 
 def transfer_asked(call: Call, event: TransferAsked, at: float) -> Step:
     why = _why_not(call, event)
+    if not why and event.to == Destination(DestinationKind.AGENT, event.agent):
+        why = "that is where the citizen is"
     if why:
         return call, [refusal(call, event, why)]
     queue = call.queue or QueueName("")

@@ -88,9 +88,14 @@ def reconcile(*, believed: Mapping[CallId, Call], now: Mapping[CallId, Call], ob
             )
     seen = {bridge.bridge: bridge.legs for bridge in observation.bridges}
     for call in now.values():
+        if gone & {call.citizen, call.agent_leg}:
+            # What follows from that takes the bridges apart, or makes them anew.
+            continue
         for bridge, legs in layout(call).bridges.items():
-            if not gone.intersection(legs) and not set(legs) <= seen.get(bridge, frozenset()):
-                agreement.commands.append(Connect(call=call.call, bridge=bridge, legs=legs))
+            there = tuple(leg for leg in legs if leg not in gone)
+            complete = there == legs or bridge == call.bridge
+            if complete and not set(there) <= seen.get(bridge, frozenset()):
+                agreement.commands.append(Connect(call=call.call, bridge=bridge, legs=there))
     for bridge in seen:
         if is_ours(bridge):
             owner = now.get(call_of(bridge))

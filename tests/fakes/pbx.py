@@ -298,6 +298,9 @@ class Node:
             return 422, {"message": "Channel not in this bridge"}
         self.waiting.discard(leg)
         if what == ["addChannel"]:
+            for members in self.bridges.values():
+                if leg in members:
+                    members.remove(leg)
             self.waiting.add(leg)
         return 204, None
 

@@ -222,6 +222,11 @@ def test_agent_who_passes_a_citizen_on_is_hung_up_and_the_citizen_goes_where_it_
     assert story.ends(story.leg()).outputs == []
 
 
+def test_agent_who_passes_a_citizen_on_to_themselves_is_refused() -> None:
+    to = Destination(DestinationKind.AGENT, ANA)
+    assert "where the citizen is" in refused(Story().talks().happens(TransferAsked(call=CALL, agent=ANA, to=to)))
+
+
 def test_citizen_passed_on_from_hold_leaves_the_waiting_room_for_what_comes() -> None:
     story = held().happens(TransferAsked(call=CALL, agent=ANA, to=Destination(DestinationKind.FLOW, "0800-info")))
     assert story.of(StopMusic) == [StopMusic(call=CALL, leg=story.citizen)]
