@@ -20,9 +20,9 @@ import msgspec
 import yaml
 from sqlalchemy import create_engine
 
-from acd import AcdService, Desk, QueuePolicy
+from acd import AcdService, CallbackPolicy, Desk, QueuePolicy
 from agents import Member
-from ivr import Flow, read_flow
+from ivr import Flow, IvrService, read_flow, sample_flow
 from ivr.core.speaking import position_pieces
 from telefonista.app.engine import Engine
 from telefonista.kernel.commands import AnyCommand, CancelTimer, PbxCommand, Prompt, SetAgentTimer, SetTimer
@@ -113,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     back_off_s: float
     wrap_up_s: float
     announce_every_s: float
+    callbacks: bool = False
+    """Whether citizens who wait may be called back, by key 1."""
 
     def flows(self) -> Mapping[LineName, Flow]:
         return {LINE: _flow(f"{self.flow}.yaml")}
@@ -125,6 +127,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 back_off_s=self.back_off_s,
                 wrap_up_s=self.wrap_up_s,
                 announce_every_s=self.announce_every_s,
+                callback=CallbackPolicy(key="1", after_s=0.0, estimate_s=0.0) if self.callbacks else None,
             )
             for queue in QUEUES
         ]
@@ -235,6 +238,8 @@ class SpeakingRooms(Rooms):
         super().__init__(flows=flows, policies=policies, members=members)
         self.desk = Desk(policies, roster=self.agents.roster, position_prompts=_position)
         self.acd = AcdService(self.desk)
+        offered = sample_flow("callback")
+        self.ivr = IvrService(flows, default_queue=QueueName(QUEUES[0]), others={offered.name: offered})
 
 
 def _position(position: int) -> tuple[Prompt, ...]:
