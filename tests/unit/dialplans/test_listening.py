@@ -1,4 +1,4 @@
-"""The step that sends what a citizen says to the engine: only the engine brings channels there, and all ends with it."""
+"""The step that sends what a citizen says to the engine: only the engine brings channels there."""
 
 from dialplans import LISTENING, AsteriskPlan, lint
 from dialplans.core.contexts import build_dialplan
