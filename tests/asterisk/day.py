@@ -41,7 +41,7 @@ SHARES = (0.45, 0.35, 0.20)
 EXIT_KEY, CALLBACK_KEY, VOICEMAIL_KEY = "0", "5", "6"
 GENERAL = "general"
 CITIZEN_HZ, AGENT_HZ = 425, 1150
-TALK_MEDIAN_S, TALK_SIGMA = 4.0, 0.35
+TALK_MEDIAN_S, TALK_SIGMA = 3.4, 0.35
 PATIENCE_MEDIAN_S, PATIENCE_SIGMA = 12.0, 0.5
 LEAST_PATIENCE_S = 3.0
 LEAVES_MENU, EXITS, CALLS_BACK, LEAVES_MESSAGE = 0.05, 0.05, 0.06, 0.04
@@ -49,6 +49,7 @@ MISSED, REFUSED, BUSY, TRANSFERRED = 0.04, 0.03, 0.03, 0.08
 _RUSH = (0.15, 0.65)
 _LOOK_EVERY_S = 0.05
 _LONGEST_S = 60.0
+_APART_S = 0.15
 _ASKS_AFTER_S = 1.5
 _BACK_AFTER_S = 4.0
 _CALLED_BACK = (
@@ -62,6 +63,8 @@ _CONFIRMS_AFTER_S, _HAS_HEARD_AFTER_S = 1.2, 1.5
 _SPEAKS_S = 3.5
 _KNOWN_DIGITS = 8
 """By which a citizen is known whether the number is shown with a country or without."""
+_AT_ONCE_S = 0.05
+"""A telephone that rings when the citizen has hung up, or a moment before we knew of it, rings for what they left."""
 _NEARLY_S = 0.7
 """Whoever hangs up as the other side picks up may count as one or the other."""
 
@@ -136,24 +139,24 @@ class Person:
         return QUEUES[self.key]
 
 
-def draw_people(seed: int, *, count: int, within_s: float, dialogues: bool) -> tuple[Person, ...]:
-    """The citizens that this seed makes, in the order of their dialling; a half of them in a rush. `dialogues`: whether
-    some want to be called back or to leave a message."""
+def draw_people(seed: int, *, count: int, within_s: float, often: float = 1.0) -> tuple[Person, ...]:
+    """The citizens that this seed makes, in the order of their dialling, more of them in a rush. `often`: so many times
+    the usual share want something else than to wait, or are passed on."""
     draw = random.Random(seed)
     numbers = draw.sample(range(100_000), count)
     rush = [share * within_s for share in _RUSH]
     moments = sorted(draw.uniform(*rush) if draw.random() < 0.3 else draw.uniform(0.0, within_s) for _ in range(count))
     return tuple(
-        _person(draw, number=f"0994{number:05}", dials_after_s=moment, dialogues=dialogues)
+        _person(draw, number=f"0994{number:05}", dials_after_s=moment, often=often)
         for number, moment in zip(numbers, moments, strict=True)
     )
 
 
-def _person(draw: random.Random, *, number: str, dials_after_s: float, dialogues: bool) -> Person:
+def _person(draw: random.Random, *, number: str, dials_after_s: float, often: float) -> Person:
     leaves = draw.random() < LEAVES_MENU
     wishes = draw.choices(
         (EXIT_KEY, CALLBACK_KEY, VOICEMAIL_KEY, ""),
-        weights=(EXITS, CALLS_BACK, LEAVES_MESSAGE, 1 - EXITS - CALLS_BACK - LEAVES_MESSAGE),
+        weights=(EXITS, CALLS_BACK, LEAVES_MESSAGE, 1 / often - EXITS - CALLS_BACK - LEAVES_MESSAGE),
     )[0]
     first = draw.choices(
         (Manner.LETS_RING, Manner.REFUSES, Manner.IS_BUSY, Manner.ANSWERS),
@@ -169,8 +172,8 @@ def _person(draw: random.Random, *, number: str, dials_after_s: float, dialogues
         picked_up_after_s=draw.uniform(0.1, 0.6),
         hangs_up=draw.random() < 0.4,
         first_ring=first,
-        transferred=draw.random() < TRANSFERRED,
-        asks=wishes if dialogues or wishes == EXIT_KEY else "",
+        transferred=draw.random() < often * TRANSFERRED,
+        asks=wishes,
         called_back=draw.choice(_CALLED_BACK),
     )
 
@@ -197,6 +200,10 @@ class Account:
     """The key that was pressed while waiting, if it was."""
     attempts: tuple[CalledCall, ...] = ()
     """The times that the citizen's own telephone rang."""
+    killed: bool = False
+    """The engine was, at some time of the day."""
+    alone: bool = False
+    """There was no engine for a part of the time from that key on, and so perhaps nobody to do what it asks for."""
     doubtful: bool = False
     """Somebody picked up as the citizen hung up: it may count as answered or as abandoned."""
 
@@ -240,17 +247,22 @@ class Stage:
         self._rung: Counter[str] = Counter()
         self._talks: Counter[str] = Counter()
         self._talked: set[tuple[str, str, float]] = set()
-        self._asked: set[str] = set()
+        self._asked: dict[str, float] = {}
+        self.dead: list[tuple[float, float]] = []
+        """When there was no engine, epoch seconds."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: list[asyncio.TimerHandle] = []
+        self._passed_on_at = -math.inf
         self._citizens: SippCitizens
+        self.playing = False
+        """Whether citizens dial already."""
         self.played = Played(accounts={})
         for telephone in agents.values():
             telephone.behaviour = self._behaviour
 
-    async def play(self, *, unplugs: Sequence[tuple[float, str]] = ()) -> Played:
-        """Until every citizen has left. `unplugs` are agents whose telephone dies the next time that it rings after so
-        many seconds, and comes back later."""
+    async def play(self, *, unplugs: Sequence[tuple[float, str]] = ()) -> None:
+        """Until every citizen has left; callbacks may be still to come. `unplugs` are agents whose telephone dies the
+        next time that it rings after so many seconds, and comes back later."""
         house = self._house
         self._citizens = await house.citizens(
             *(
@@ -264,10 +276,14 @@ class Stage:
                 for person in self._people.values()
             )
         )
+        self.playing = True
         for after_s, account in unplugs:
             self._begin(self._unplug(account, after_s=after_s))
         await self._until_all_have_left()
         await self._until_agents_are_done()
+
+    def told(self) -> Played:
+        """What the telephones have seen until now."""
         self.played.accounts = {call.number: self._account(call) for call in self._citizens.calls}
         self.played.rings = Counter(call.outcome for agent in self._agents.values() for call in agent.calls)
         self.played.still_ringing = [
@@ -277,6 +293,20 @@ class Stage:
             if call.ended_at is None
         ]
         return self.played
+
+    def in_flight(self) -> set[str]:
+        """What is going on just now: `ring`, `transfer` (made within the last second), `callback` (asked for, and not
+        yet spoken about)."""
+        going: set[str] = set()
+        if any(agent.ringing_for for agent in self._agents.values()):
+            going.add("ring")
+        if time.monotonic() - self._passed_on_at < 1.0:
+            going.add("transfer")
+        asked = {number for number in self._asked if self._people[number].asks == CALLBACK_KEY}
+        left = {number for number in asked if self._citizens.call(number).ended_at is not None}
+        if any(not self._calls_back[number] for number in left):
+            going.add("callback")
+        return going
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -301,7 +331,9 @@ class Stage:
         if person.first_ring is not Manner.ANSWERS and self._rung[person.number] == 1:
             return Behaviour(manner=person.first_ring, after_s=0.2)
         waits = person.hangs_up or (person.transferred and not self._talks[person.number])
-        return Behaviour(after_s=person.picked_up_after_s, talks_s=None if waits else person.talks_s)
+        # Of those who are rung at once no two pick up in the same hundredth of a second.
+        after_s = person.picked_up_after_s + _APART_S * (self._rung[person.number] - 1)
+        return Behaviour(after_s=after_s, talks_s=None if waits else person.talks_s)
 
     def _called_back(self, number: str) -> Behaviour:
         person = self._known[number[-_KNOWN_DIGITS:]]
@@ -359,7 +391,7 @@ class Stage:
         )
 
     def _asks(self, person: Person) -> None:
-        self._asked.add(person.number)
+        self._asked[person.number] = time.time()
         self._citizens.press(person.number, person.asks)
         if person.asks == CALLBACK_KEY:
             self._citizens.stay(person.number)
@@ -404,6 +436,7 @@ class Stage:
                 await asyncio.sleep(0.2)  # the engine is dead for a moment; an agent would press again
         if status == 200:
             self.played.transfers += 1
+            self._passed_on_at = time.monotonic()
             return
         self.played.refused.append(f"{call.caller}: {status} {said}")
         self._agents[call.agent].hang_up()
@@ -436,9 +469,9 @@ class Stage:
                 agent=ring.agent,
                 began_at=ring.answered_at,
                 ended_at=ring.ended_at,
-                back=ring.answered_at > left_at + _NEARLY_S,
+                back=ring.rang_at > left_at - _AT_ONCE_S,
             )
-            if abs(ring.answered_at - left_at) < _NEARLY_S:
+            if not talk.back and abs(ring.answered_at - left_at) < _NEARLY_S:
                 doubtful = True
             else:
                 talks.append(talk)
@@ -448,6 +481,12 @@ class Stage:
             talks=tuple(talks),
             asked=self._people[call.number].asks if call.number in self._asked else "",
             doubtful=doubtful,
+            killed=bool(self.dead),
+            alone=any(
+                since < left_at and until > self._asked[call.number]
+                for since, until in self.dead
+                if call.number in self._asked
+            ),
             attempts=()
             if self._called is None
             else tuple(one for one in self._called.calls if one.number[-_KNOWN_DIGITS:] == known),
@@ -481,6 +520,8 @@ def differences(
     if row["handled_by"] != "engine":
         yield from _differences_without_engine(account, row)
         return
+    if unheard(account, row):
+        return
     ends = [visit["outcome"] for visit in row["visits"]]
     agents = [talk.agent for talk in account.talks if not talk.back]
     told = [talk["agent"] for talk in row["conversations"] if talk["agent"]]
@@ -498,6 +539,14 @@ def differences(
     yield from _differences_later(account, ends=ends, follow_ups=follow_ups)
 
 
+def unheard(account: Account, row: Mapping[str, Any]) -> bool:
+    """Whether the key of the menu never came: a telephone that a busy machine plays swallows one now and then, and
+    then the citizen does something else than was planned."""
+    pressed = [choice["digit"] for choice in row["choices"]]
+    meant = account.person.key
+    return bool(row["handled_by"] == "engine" and meant and meant not in pressed[:1])
+
+
 def _differences_without_engine(account: Account, row: Mapping[str, Any]) -> Iterator[str]:
     """Of a call that the contingency path took: it knows one queue and no keys."""
     agents = [talk.agent for talk in account.talks]
@@ -513,7 +562,8 @@ def _seen(account: Account) -> tuple[str, ...]:
     if not account.person.key:
         return ("menu",)
     wishes = {CALLBACK_KEY: "callback", VOICEMAIL_KEY: "voicemail"}
-    return (wishes.get(account.asked, "abandoned"),)
+    wished = wishes.get(account.asked, "abandoned")
+    return (wished, "abandoned") if account.alone else (wished,)
 
 
 def _differences_later(
@@ -528,7 +578,9 @@ def _differences_later(
     told = [talk["agent"] for row in follow_ups for talk in row["conversations"]]
     rang = [one.outcome.value for one in account.attempts]
     attempts = [attempt["outcome"] for row in follow_ups for attempt in row["attempts"]]
-    if rang != attempts:
+    # Dialling is at most once: an attempt on which the engine died may have rung nobody.
+    certain = [outcome for outcome in attempts if outcome not in ("lost", "withdrawn")]
+    if rang != attempts and not (account.killed and [outcome for outcome in rang if outcome != "withdrawn"] == certain):
         yield f"was called back {rang}, on record {attempts}"
     if "callback" in promised:
         # The agents whose citizens did not answer were on the line too.

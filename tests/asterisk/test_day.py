@@ -4,8 +4,11 @@ out of turn, and the figures are those of the telephones."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 from telefonista.app.sipp import SippAgent
@@ -20,6 +23,7 @@ from tests.asterisk.day import (
     MESSAGE_FLOW,
     QUEUES,
     VOICEMAIL_KEY,
+    Person,
     Played,
     Stage,
     by_number,
@@ -29,13 +33,16 @@ from tests.asterisk.day import (
     journal,
     out_of_order,
     outcome,
+    unheard,
 )
 from tests.asterisk.house import House, Settings, until
 
 ACCOUNTS = tuple(str(number) for number in range(101, 116))
 FIRST, SECOND = 7, 3
 RING_S = 3
-KILLED_AFTER_S, DEAD_S = (8.0, 7.0), 0.3
+DEAD_S = 0.3
+MOST_SWALLOWED = 0.03
+"""The share of citizens whose key may be lost by the telephones of a busy machine."""
 
 
 def skills(index: int) -> dict[str, int]:
@@ -100,14 +107,14 @@ async def opened(open_house: OpenHouse) -> House:
     return house
 
 
-async def everything_is_stored(house: House, played: Played) -> list[dict[str, Any]]:
+async def everything_is_stored(house: House, people: Sequence[Person]) -> list[dict[str, Any]]:
     """All calls, once each has ended and the sound of each is settled."""
     rows: list[dict[str, Any]] = []
 
     async def settled() -> bool:
         rows[:] = await house.calls()
         callers = {row["caller"] for row in rows}
-        return callers >= set(played.accounts) and all(
+        return callers >= {person.number for person in people} and all(
             row["ended_at"] is not None and all(one["state"] in ("kept", "failed") for one in row["recordings"])
             for row in rows
         )
@@ -125,9 +132,10 @@ def told(played: Played, rows: list[dict[str, Any]]) -> str:
     )
 
 
-async def check(house: House, played: Played) -> str:
+async def check(house: House, stage: Stage, *, people: Sequence[Person]) -> str:
     """Everybody's account is the store's, call by call; the order was kept; the queues' figures add up."""
-    rows = await everything_is_stored(house, played)
+    rows = await everything_is_stored(house, people)
+    played = stage.told()
     of_number = by_number(rows)
     found = [
         f"{number}: {difference}"
@@ -146,6 +154,13 @@ async def check(house: House, played: Played) -> str:
         ends = sum(queue[name] for name in ("answered", "abandoned", "diverted", "callback", "voicemail", "waiting"))
         if queue["offered"] != ends or queue["waiting"]:
             found.append(f"{queue['queue']}: offered {queue['offered']}, ends {queue}")
+    swallowed = [
+        number
+        for number, account in played.accounts.items()
+        if any(unheard(account, row) for row in of_number.get(number, []))
+    ]
+    if len(swallowed) > MOST_SWALLOWED * len(people):
+        found.append(f"the keys of {swallowed} were not heard")
     summary = told(played, rows)
     assert not found, "\n".join([*found, summary])
     return summary
@@ -162,37 +177,42 @@ async def test_day_of_two_hundred_citizens_loses_nobody_and_adds_up(open_house: 
     callbacks and messages, three agents whose telephones die as they ring and come back."""
     house = await opened(open_house)
     called = await house.called(tone_hz=CITIZEN_HZ)
-    people = draw_people(3, count=200, within_s=62.0, dialogues=True)
+    people = draw_people(3, count=200, within_s=52.0)
     stage = Stage(house, people=people, agents=await everybody(house), called=called)
     try:
-        played = await stage.play(unplugs=[(12.0, "103"), (25.0, "111"), (40.0, "107")])
+        await stage.play(unplugs=[(12.0, "103"), (22.0, "111"), (34.0, "107")])
     finally:
         stage.stop()
-    print(await check(house, played))
+    print(await check(house, stage, people=people))
 
 
 async def test_day_with_the_engine_killed_twice_loses_nobody(open_house: OpenHouse) -> None:
-    """The same with sixty citizens, and kill -9 at two moments that nobody chose: telephones ring, citizens are passed
-    on, wait, leave messages and are called back meanwhile. Who comes while there is no engine is helped by the
+    """The same with fewer citizens who want more, and kill -9 once with somebody to be called back and once with
+    somebody just passed on, telephones ringing both times. Who comes while there is no engine is helped by the
     contingency path."""
     house = await opened(open_house)
     called = await house.called(tone_hz=CITIZEN_HZ)
-    people = draw_people(5, count=60, within_s=26.0, dialogues=True)
+    people = draw_people(5, count=80, within_s=25.0, often=3.0)
     stage = Stage(house, people=people, agents=await everybody(house), called=called)
 
+    def at_once(going: set[str]) -> bool:
+        return going <= stage.in_flight()
+
     async def kills() -> None:
-        for life_s in KILLED_AFTER_S:
-            await asyncio.sleep(life_s)
-            await house.kill_engine()
+        for going in ({"ring", "callback"}, {"ring", "transfer"}):
+            await until(partial(at_once, going), f"{going} at once", 30.0)
+            killed_at = await house.kill_engine()
             await asyncio.sleep(DEAD_S)
             await house.start_engine()
+            stage.dead.append((killed_at, time.time()))
 
-    killing = asyncio.create_task(kills())
+    playing = asyncio.create_task(stage.play())
     try:
-        played = await stage.play()
-        await killing
+        await until(lambda: stage.playing, "citizens dial")
+        await kills()
+        await playing
     finally:
-        killing.cancel()
+        playing.cancel()
         stage.stop()
     await until(lambda: not list(house.home.spool.glob("*.json")), "the calls of the contingency path are read in")
-    print(await check(house, played))
+    print(await check(house, stage, people=people))
