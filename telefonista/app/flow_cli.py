@@ -20,7 +20,15 @@ from ivr.rehearsal import Rehearsal
 from telefonista.app.config import ConfigInvalid, read_config
 from telefonista.app.flows import SAMPLES, check_all, is_dialogues
 from telefonista.app.home import Home
-from telefonista.kernel.events import Event, InputTaken, NodeEntered, VariableSet
+from telefonista.kernel.events import (
+    Event,
+    InputTaken,
+    LookupAnswered,
+    NodeEntered,
+    TicketOpened,
+    TicketStatus,
+    VariableSet,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -43,8 +51,11 @@ HomeOption = Annotated[
 LISTEN = ""
 WAIT = "."
 HANG_UP = "q"
+ANSWER = "="
+NO_ANSWER = "!"
 _KEYS = frozenset("0123456789*#")
 _HELP = "digits, * and #: press keys · words: say them · Enter: listen · . and Enter: wait in silence · q: hang up"
+_OTHERS = "type =field: value, field: value for its answer, = for nothing found (or granted, or a message), ! for none"
 
 
 @app.command()
@@ -138,6 +149,8 @@ def talk(
             call.lets_time_pass()
         elif set(typed) <= _KEYS:
             call.presses(typed)
+        elif typed[0] in (ANSWER, NO_ANSWER):
+            _out.print(_others_do(call, typed), style="dim", markup=False)
         elif call.listening:
             call.says(typed)
         else:
@@ -155,12 +168,30 @@ def _show_news(call: Rehearsal, events_shown: int, said_shown: int) -> tuple[int
     said = call.said[said_shown:]
     if said:
         _out.print(f"«{' '.join(said)}»", markup=False)
+    if call.asks and not call.ended:
+        _out.print(f"({call.asks} is asked: {_OTHERS})", style="dim", markup=False)
     return len(call.events), len(call.said)
+
+
+def _others_do(call: Rehearsal, typed: str) -> str:
+    """What another system, the desk, or the citizen after the tone does, as it is typed; what is wrong with that."""
+    if typed == NO_ANSWER:
+        return call.is_not_answered() if call.asks else call.settles_callback(granted=False)
+    fields = dict(part.partition(":")[::2] for part in typed.removeprefix(ANSWER).split(",") if ":" in part)
+    if fields:
+        return call.is_answered({name.strip(): value.strip() for name, value in fields.items()})
+    if call.asks:
+        return call.finds_nothing()
+    return call.settles_callback(granted=True) and call.leaves_message()
 
 
 def _news(event: Event) -> str:
     if isinstance(event, NodeEntered):
         return f"  [{event.node}]"
+    if isinstance(event, LookupAnswered):
+        return "\n".join(f"  {name} = {value!r}" for name, value in event.values.items())
+    if isinstance(event, TicketOpened | TicketStatus):
+        return f"  ticket {event.ticket} {event.status if isinstance(event, TicketStatus) else 'opened'}"
     if isinstance(event, VariableSet | InputTaken):
         return f"  {event.name} = {event.value!r}"
     return ""

@@ -89,6 +89,22 @@ def test_flow_is_walked_through_in_the_terminal() -> None:
     assert result.stdout.splitlines()[-1] == "> ended: hung up"
 
 
+def test_others_play_their_part_in_the_terminal_too() -> None:
+    result = flow("talk", "atencion", typed="12\n=ticket: 1000009\n")
+    assert "(ticket is asked: type =field" in result.stdout
+    assert "  ticket 1000009 opened" in result.stdout
+    result = flow("talk", "atencion", typed="131000009\n=status: open\n")
+    assert "  ticket 1000009 open" in result.stdout
+    assert "«Su reclamo fue recibido" in result.stdout
+    assert "«No encontramos un reclamo" in flow("talk", "atencion", typed="131000009\n=\n").stdout
+    assert "no podemos consultarlo" in flow("talk", "atencion", typed="131000009\n!\n").stdout
+    assert "nothing is asked" in flow("talk", "atencion", typed="=a: b\n").stdout
+    callback = flow("talk", "callback", typed="099123456#\n1\n=\n\n")
+    assert "Le llamaremos" in callback.stdout
+    assert "no podemos llamarle" in flow("talk", "callback", typed="099123456#\n1\n!\n").stdout
+    assert "Recibimos su mensaje" in flow("talk", "voicemail", typed="\n=\n").stdout
+
+
 def test_walk_that_is_not_typed_to_its_end_hangs_up(short: Path) -> None:
     result = flow("talk", str(short), typed="\n\n")
     assert "(it waits for a key)" in result.stdout
