@@ -20,7 +20,7 @@ import msgspec
 
 from ivr import Flow
 from ivr.core.flow import Listen
-from ivr.core.hearing import words_of
+from ivr.core.hearing import UNKNOWN, words_of
 from telefonista.app.speech_worker import model_words
 
 SAMPLE = "muestra"
@@ -123,6 +123,8 @@ def check(model: Path, *, language: str) -> Model:
             f"{model} cannot be asked for a few phrases only (it has no graph/HCLr.fst and graph/Gr.fst): "
             "take the small model of the language"
         )
+    if UNKNOWN not in model_words(model):
+        raise ModelRefused(f"{model} has no {UNKNOWN} among its words: it would take whatever is said for a phrase")
     found = _tried(model)
     return Model(language=language, name=model.name, rate_hz=found["rate_hz"], words=found["words"])
 

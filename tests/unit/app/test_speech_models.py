@@ -85,6 +85,10 @@ def test_what_is_no_model_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(ModelRefused, match=r"it has no graph/words\.txt"):
         check(model, language="es")
     (tmp_path / "words.txt").rename(model / "graph" / "words.txt")
+    words = (model / "graph" / "words.txt").read_text(encoding="utf-8")
+    (model / "graph" / "words.txt").write_text(words.replace("[unk]", "unk"), encoding="utf-8")
+    with pytest.raises(ModelRefused, match=r"has no \[unk\] among its words"):
+        check(model, language="es")
     (model / "graph" / "Gr.fst").unlink()
     with pytest.raises(ModelRefused, match="cannot be asked for a few phrases only"):
         check(model, language="es")
