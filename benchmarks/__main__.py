@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from benchmarks import ari, calls, day, free, routing, speech
+from benchmarks import ari, calls, day, free, routing, speech, waits
 from benchmarks.house import HouseFailed, open_asterisk, open_house
 from benchmarks.machine import Machine
 from benchmarks.phones import PhonesFailed
@@ -22,7 +22,7 @@ from benchmarks.tables import Section, markdown
 from telefonista.pbx.asterisk import AsteriskFailed
 from telefonista.pbx.packages import ToolsMissing
 
-PARTS = ("calls", "rate", "free", "memory", "ari", "day", "routing", "speech")
+PARTS = ("calls", "rate", "free", "memory", "ari", "day", "routing", "waits", "speech")
 MARK = ("<!-- table: begin -->", "<!-- table: end -->")
 
 
@@ -67,6 +67,11 @@ async def _day(*, quick: bool) -> tuple[str, list[Section]]:
     return await day.measure(seeds=(1,) if quick else (1, 2), length_s=day.QUICK_S if quick else day.LENGTH_S)
 
 
+async def _waits(*, quick: bool) -> tuple[str, list[Section]]:
+    """Needs no Asterisk."""
+    return "", waits.measure(quick=quick)
+
+
 async def _routing(*, quick: bool) -> tuple[str, list[Section]]:
     # No Asterisk has a part in it.
     return "", routing.measure(quick=quick)
@@ -84,6 +89,7 @@ _RUN = {
     "free": _free,
     "day": _day,
     "routing": _routing,
+    "waits": _waits,
     "speech": _speech,
 }
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from acd import Drain, JoinWhen, Overflow, OverflowWhen, QueuePolicy, read_destination
+from acd import Drain, JoinWhen, Overflow, OverflowWhen, QueuePolicy, WrapUpMode, read_destination
 from acd.core.admission import Situation, closes_in_s, refused_entry
 from acd.core.policy import loops
 from agents import Member
@@ -355,3 +355,26 @@ def test_circles_are_found_behind_ways_that_meet_again() -> None:
     assert loops([full("a", "b", "c"), full("b", "d"), full("c", "d"), full("d", "c")]) == [
         ("overflow", ("c", "d", "c"))
     ]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        QueuePolicy(name=TRAMITES, join_when=JoinWhen.LOGGED_IN, when_nobody=GENERAL_QUEUE),
+        QueuePolicy(name=TRAMITES, leave_when_nobody=True, when_nobody=GENERAL_QUEUE),
+        QueuePolicy(name=TRAMITES, longest_wait_s=60, when_too_long=GENERAL_QUEUE),
+        QueuePolicy(name=TRAMITES, hours=OFFICE, when_closed=GENERAL_QUEUE),
+    ],
+    ids=["nobody to join", "nobody left", "too long", "closed"],
+)
+def test_every_way_out_of_a_queue_counts_for_a_circle(policy: QueuePolicy) -> None:
+    back = QueuePolicy(name=GENERAL, most_waiting=1, when_full=read_destination("queue tramites"))
+    ((_, circle),) = loops([policy, back])
+    assert circle == (TRAMITES, GENERAL, TRAMITES)
+    assert GENERAL_QUEUE in policy.destinations
+
+
+def test_what_the_agents_owe_after_a_conversation_is_the_queues_word() -> None:
+    policy = QueuePolicy(name=TRAMITES, wrap_up_s=7, wrap_up_mode=WrapUpMode.UNTIL_DONE, dispositions=("resuelto",))
+    granted = policy.granted
+    assert (granted.wrap_up_s, granted.until_done, granted.dispositions) == (7, True, ("resuelto",))

@@ -534,3 +534,19 @@ def test_queue_that_leaves_the_configuration_keeps_its_rules_for_those_who_wait(
     hall.happens(leaves(FIRST))
     hall.desk.configure([QueuePolicy(name=GENERAL)])
     assert hall.desk.policies == {GENERAL: QueuePolicy(name=GENERAL)}
+
+
+def test_contact_that_outlived_its_call_is_found_again_when_the_journal_forgot_that_call() -> None:
+    hall = booked_hall()
+    (booked,) = hall.of(ContactBooked)
+    again = Hall(QUEUE)
+    followed = again.happens(booked)
+    assert [event.visit for event in followed if isinstance(event, VisitStarted)] == [VisitId(f"{CONTACT}.v1")]
+    assert [contact for contact, _ in again.desk.contacts()] == [booked]
+    assert again.desk._booked == {}
+
+
+def test_estimate_of_a_queue_counts_callbacks_among_those_who_wait() -> None:
+    hall = booked_hall()
+    hall.comes(SECOND, caller="098000000")
+    assert hall.desk.position(SECOND) == 2
