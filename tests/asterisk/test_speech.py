@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-
-import psutil
+from pathlib import Path
 
 from telefonista.app.rtp import word_frames
 from telefonista.app.sipp import CitizenPlan, EndedBy, SippCitizens
 from telefonista.app.speech_models import SAMPLE, install
 from tests.asterisk.conftest import OpenHouse
-from tests.asterisk.house import House, until
+from tests.asterisk.house import House, processes_naming, until
 from tests.contract.voices import SOUNDS
 
 NUMBER = "099100001"
@@ -57,9 +56,19 @@ async def calling(house: House, *, stays_s: float) -> SippCitizens:
     return await house.citizens(CitizenPlan(number=NUMBER, dialled="4636", stays_s=stays_s))
 
 
-def recognisers(house: House) -> list[psutil.Process]:
-    children = psutil.Process(house.engine_pid).children(recursive=True)
-    return [child for child in children if "telefonista.app.speech_worker" in child.cmdline()]
+def recognisers(house: House) -> list[int]:
+    """The processes that recognise for this house's engine."""
+    candidates = processes_naming("telefonista.app.speech_worker")
+    return [pid for pid in candidates if house.engine_pid in (parent_of(pid), parent_of(parent_of(pid)))]
+
+
+def parent_of(pid: int) -> int:
+    """0 for a process that has ended."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return 0
+    return int(after_name.split()[1])
 
 
 def say(citizens: SippCitizens, word: str) -> None:
@@ -160,7 +169,7 @@ async def test_a_recogniser_that_never_answers_leads_to_the_keys_and_never_to_si
     house, citizens = await speaking(open_house)
     (recogniser,) = recognisers(house)
     await until_listening(house)
-    recogniser.suspend()
+    os.kill(recogniser, signal.SIGSTOP)
     try:
         say(citizens, "si")
         (failed,) = await until_heard(house, "SpeechFailed")
@@ -170,7 +179,7 @@ async def test_a_recogniser_that_never_answers_leads_to_the_keys_and_never_to_si
         (call,) = await citizens.wait()
         assert call.ended_by is EndedBy.SYSTEM
     finally:
-        recogniser.resume()
+        os.kill(recogniser, signal.SIGCONT)
 
 
 async def test_killed_in_the_middle_the_question_is_asked_again_and_a_yes_is_heard(open_house: OpenHouse) -> None:
@@ -179,7 +188,9 @@ async def test_killed_in_the_middle_the_question_is_asked_again_and_a_yes_is_hea
     before = recognisers(house)
     await house.kill_engine()
     await until_nobody_listens(house)
-    await until(lambda: not any(process.is_running() for process in before), "the recogniser ended with the engine")
+    await until(
+        lambda: not any(Path(f"/proc/{pid}").exists() for pid in before), "the recogniser ended with the engine"
+    )
     await house.start_engine()
     await until_listening(house)
     say(citizens, "si")
@@ -200,8 +211,8 @@ async def test_the_recogniser_that_is_killed_is_there_for_the_next_citizen(open_
     house, citizens = await speaking(open_house)
     (recogniser,) = recognisers(house)
     await until_listening(house)
-    os.kill(recogniser.pid, signal.SIGKILL)
+    os.kill(recogniser, signal.SIGKILL)
     await until_heard(house, "SpeechFailed")
     citizens.press(NUMBER, "2")
     await citizens.wait()
-    await until(lambda: [each.pid for each in recognisers(house)] not in ([], [recogniser.pid]), "another recogniser")
+    await until(lambda: recognisers(house) not in ([], [recogniser]), "another recogniser")

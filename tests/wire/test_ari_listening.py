@@ -6,7 +6,17 @@ import pytest
 
 from telefonista.kernel.commands import StartListening, StopListening
 from telefonista.kernel.events import SpeechFailed
-from telefonista.kernel.ids import CallId, LegId, ListeningId, NodeName, call_of, is_listening, is_ours, listening_id
+from telefonista.kernel.ids import (
+    CallId,
+    LegId,
+    ListeningId,
+    NodeName,
+    call_of,
+    citizen_leg,
+    is_listening,
+    is_ours,
+    listening_id,
+)
 from telefonista.kernel.ports import Refused
 from telefonista.pbx.wire import ari, observation
 
@@ -97,7 +107,7 @@ def test_a_channel_that_listens_is_none_of_the_legs_that_are_seen() -> None:
     seen = observation.observation(
         channels=json.dumps([channel(CALL), channel()]), bridges="[]", application='{"channel_ids": []}', phones={}
     )
-    assert [leg.leg for leg in seen.legs] == [CALL]
+    assert [leg.leg for leg in seen.legs] == [citizen_leg(CALL)]
 
 
 def test_a_refused_listening_has_failed() -> None:

@@ -94,8 +94,8 @@ class Spoken(Line):
         )
 
 
-def line(**settings: Iterable[str]) -> Spoken:
-    spoken = Spoken(**settings)
+def line(*, speech: Iterable[str] = ("es",)) -> Spoken:
+    spoken = Spoken(speech=speech)
     spoken.arrives()
     return spoken
 
