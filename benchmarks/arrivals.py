@@ -35,6 +35,7 @@ KEY_AFTER_S = (0.3, 1.0)
 WRAP_UP_S = 1.0
 RING_S = 3
 SERVICE_LEVEL_S = 2.0
+WAITS_FROM_S = 1.0
 KEY_TAKES_S = 0.14
 """From the moment a key goes down until it is known: telephones send it for 120 ms."""
 _BASE = 0.62
@@ -148,10 +149,12 @@ class Figures:
     """Of the answered, in order of length."""
     idle_s: float
     """Agents' seconds, summed, of doing nothing while somebody waited unoffered whom they might have served."""
+    waited: int
+    """For whom no telephone rang within `WAITS_FROM_S`: to them an estimate means something."""
     errors_s: tuple[float, ...]
-    """Estimate at joining less the true wait, of those who were answered and for whom there was an estimate."""
+    """Estimate at joining less the true wait, of those of them who were answered and for whom there was an estimate."""
     silent: int
-    """Stays for which there was no estimate."""
+    """Those of them for whom there was no estimate."""
 
 
 def figures(
@@ -164,6 +167,7 @@ def figures(
     """`busy` has, of each agent, the spans in which no call could be taken; `second_level_after_s` is from when on in
     somebody's wait the second level is allowed to help; `estimates` are seconds by number, as known at joining."""
     answered = [stay for stay in stays if stay.answered_at is not None]
+    waited = [stay for stay in stays if min([*stay.rings, (stay.left_at, 0.0)])[0] > stay.joined_at + WAITS_FROM_S]
     return Figures(
         offered=len(stays),
         answered=len(answered),
@@ -172,8 +176,13 @@ def figures(
         within=sum(stay.wait_s <= SERVICE_LEVEL_S for stay in answered),
         waits_s=tuple(sorted(stay.wait_s for stay in answered)),
         idle_s=idle_while_waiting_s(stays, busy=busy, second_level_after_s=second_level_after_s),
-        errors_s=tuple(estimates[stay.number] - stay.wait_s for stay in answered if stay.number in estimates),
-        silent=sum(stay.number not in estimates for stay in stays),
+        waited=len(waited),
+        errors_s=tuple(
+            estimates[stay.number] - stay.wait_s
+            for stay in waited
+            if stay.answered_at is not None and stay.number in estimates
+        ),
+        silent=sum(stay.number not in estimates for stay in waited),
     )
 
 

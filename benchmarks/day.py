@@ -29,6 +29,7 @@ from benchmarks.arrivals import (
     RING_S,
     SECOND_LEVEL,
     SERVICE_LEVEL_S,
+    WAITS_FROM_S,
     WRAP_UP_S,
     Absence,
     Day,
@@ -427,6 +428,7 @@ def _estimates(seen: Mapping[Way, Sequence[Figures]]) -> Section:
         title="The estimated wait",
         ways=("ours", "app_queue"),
         rows=[
+            Row(what="had to wait", cells=[str(_total(ones, "waited")) for ones in each]),
             Row(what="estimates that could be checked", cells=[str(len(some)) for some in errors]),
             Row(what="mean absolute error", cells=[_mean([abs(error) for error in some]) for some in errors]),
             Row(
@@ -435,12 +437,13 @@ def _estimates(seen: Mapping[Way, Sequence[Figures]]) -> Section:
             ),
             Row(
                 what="said nothing",
-                cells=[f"{100 * _total(ones, 'silent') / max(1, _total(ones, 'offered')):.0f} %" for ones in each],
+                cells=[f"{100 * _total(ones, 'silent') / max(1, _total(ones, 'waited')):.0f} %" for ones in each],
             ),
         ],
         remarks=[
-            "The estimate at joining beside the wait that came of it, of those who were answered, before any rounding "
-            "for speech. app_queue's is its moving average (QUEUEHOLDTIME), which it does not say while it is 0.",
+            "The estimate at joining beside the wait that came of it, of those for whom no telephone rang within "
+            f"{WAITS_FROM_S:g} s and who were answered, before any rounding for speech. app_queue's is its moving "
+            "average (QUEUEHOLDTIME), which it does not say while it is 0.",
         ],
     )
 

@@ -62,4 +62,4 @@ def test_figures_of_a_day_are_the_sums_of_its_stays() -> None:
     seen = figures(stays, busy=NOBODY_BUSY, second_level_after_s=0.0, estimates={"1": 2.0, "3": 9.0})
     assert (seen.offered, seen.answered, seen.abandoned, seen.lost, seen.within) == (3, 2, 1, 0, 1)
     assert seen.waits_s == (1.0, 3.0)
-    assert (seen.errors_s, seen.silent) == ((1.0,), 1)
+    assert (seen.waited, seen.errors_s, seen.silent) == (2, (), 1), "the first one's telephone rang at once"
