@@ -148,6 +148,11 @@ def test_listening_whispering_and_their_silence_are_the_requests_that_asterisk_d
     assert said(Unmute(call=CALL, leg=SUPERVISOR)) == ("DELETE", f"channels/{SUPERVISOR}/mute", {"direction": "in"})
 
 
+def test_waiting_room_is_made_once_and_is_no_trouble_when_it_is_there() -> None:
+    room = ari.waiting_room()
+    assert (room.method, room.uri, room.harmless) == ("POST", f"bridges/{ari.WAITING_ROOM}", (409,))
+
+
 def test_ringing_tone_and_message_are_played_to_one_leg() -> None:
     played = f"channels/{LEG}/play/{PLAYBACK}"
     assert said(PlayRinging(call=CALL, leg=LEG, playback=PLAYBACK)) == ("POST", played, {"media": "tone:ring"})
