@@ -18,6 +18,7 @@ from ivr.core.moves import (
     Session,
     State,
     Step,
+    await_key,
     forget_timer,
     hand_off,
     hush,
@@ -55,6 +56,7 @@ from telefonista.kernel.events import (
     OptionChosen,
     PlaybackEnded,
     ReturnedToQueue,
+    SpeechBegan,
     SpeechFailed,
     SpeechHeard,
     SurveyAnswered,
@@ -172,6 +174,17 @@ def _key(session: Session, event: DigitPressed, at: float) -> Step:
         return stay(session)
     behaviour, node = _place(session)
     return behaviour.key(msgspec.structs.replace(session, at=at), node, event.digit)
+
+
+def _speech_began(session: Session, event: SpeechBegan, at: float) -> Step:
+    """Whoever speaks is not interrupted: the wait begins anew."""
+    if session.listening is None or event.listening != session.listening.listening:
+        return stay(session)
+    _, node = _place(session)
+    assert isinstance(node, Listen)
+    session, cancelled = forget_timer(session)
+    session, outputs = await_key(session, timeout_s=node.timeout_s)
+    return session, [*cancelled, *outputs]
 
 
 def _speech(session: Session, event: SpeechHeard, at: float) -> Step:
@@ -388,6 +401,7 @@ _TABLE: dict[type, tuple[Reaction[Session] | Exempt, ...]] = {
     ReturnedToQueue: (_elsewhere, _elsewhere, _elsewhere, _),
     FlowEnded: (_flow_ended, _flow_ended, _flow_ended, _),
     DigitPressed: (_type_ahead, _key, _key, _),
+    SpeechBegan: (_, _, _speech_began, _),
     SpeechHeard: (_, _speech, _speech, _),
     SpeechFailed: (_, _speech_failed, _speech_failed, _),
     PlaybackEnded: (_, _sound_ended, _, _),

@@ -24,6 +24,7 @@ from telefonista.app.speech_models import base_language
 from telefonista.app.speech_worker import (
     LENGTH,
     MOST_BYTES,
+    Began,
     Close,
     Failed,
     Inbox,
@@ -36,7 +37,7 @@ from telefonista.app.speech_worker import (
     framed,
 )
 from telefonista.kernel.commands import StartListening, StopListening
-from telefonista.kernel.events import Event, SpeechFailed, SpeechHeard
+from telefonista.kernel.events import Event, SpeechBegan, SpeechFailed, SpeechHeard
 from telefonista.kernel.ids import ListeningId
 from telefonista.pbx.audiosocket import AudioSocketServer
 
@@ -62,6 +63,7 @@ BATCH_BYTES = 1280
 RESTART_S = (0.5, 30.0)
 LOAD_S = 120.0
 
+Begun = Callable[[], None]
 Heard = Callable[[Sequence[Word], bool], None]
 NotHeard = Callable[[str], None]
 
@@ -75,9 +77,10 @@ class Unavailable(Exception):
 class Recognition:
     """One citizen's voice on its way to a worker."""
 
-    def __init__(self, worker: _Worker, number: int, *, heard: Heard, failed: NotHeard) -> None:
+    def __init__(self, worker: _Worker, number: int, *, began: Begun, heard: Heard, failed: NotHeard) -> None:
         self._worker = worker
         self._number = number
+        self.began = began
         self.heard = heard
         self.failed = failed
         self._batch = b""
@@ -201,6 +204,8 @@ class _Worker:
             return
         if isinstance(message, Taken):
             recognition.taken(message.samples_bytes)
+        elif isinstance(message, Began):
+            recognition.began()
         elif isinstance(message, Understood):
             recognition.heard([Word(*word) for word in message.words], message.partial)
         else:
@@ -230,9 +235,9 @@ class _Worker:
         forgotten, self._recognitions = list(self._recognitions.values()), {}
         return forgotten
 
-    def open(self, *, language: str, options: Options, heard: Heard, failed: NotHeard) -> Recognition:
+    def open(self, *, language: str, options: Options, began: Begun, heard: Heard, failed: NotHeard) -> Recognition:
         self._numbers += 1
-        recognition = Recognition(self, self._numbers, heard=heard, failed=failed)
+        recognition = Recognition(self, self._numbers, began=began, heard=heard, failed=failed)
         self._recognitions[self._numbers] = recognition
         self.tell(Open(self._numbers, language, tuple(tuple(option) for option in options)))
         return recognition
@@ -290,9 +295,9 @@ class Recognisers:
         for worker in self._workers:
             await worker.stop()
 
-    def open(self, *, language: str, options: Options, heard: Heard, failed: NotHeard) -> Recognition:
-        """Begin to listen. `heard` and `failed` are called on the loop, never before this returns; `failed` once and
-        then nothing more. Raises `Unavailable`."""
+    def open(self, *, language: str, options: Options, began: Begun, heard: Heard, failed: NotHeard) -> Recognition:
+        """Begin to listen. `began`, `heard` and `failed` are called on the loop, not before this returns; `failed` once
+        and then nothing more. Raises `Unavailable`."""
         if language not in self.languages:
             raise Unavailable(f"there is no speech model for {language!r}")
         there = [worker for worker in self._workers if worker.takes]
@@ -301,7 +306,7 @@ class Recognisers:
         least = min(there, key=lambda worker: worker.busy)
         if least.busy >= self._at_once:
             raise Unavailable(f"{self._at_once} are being listened to already")
-        return least.open(language=language, options=options, heard=heard, failed=failed)
+        return least.open(language=language, options=options, began=began, heard=heard, failed=failed)
 
 
 class _Listening:
@@ -350,6 +355,7 @@ class Ears:
             recognition = self._recognisers.open(
                 language=base_language(command.language),
                 options=command.phrases,
+                began=lambda: self._began(name),
                 heard=lambda words, partial: self._heard(name, words, partial),
                 failed=lambda why: self._failed(name, why),
             )
@@ -376,6 +382,12 @@ class Ears:
         self._still(listening)
         loop = asyncio.get_running_loop()
         listening.timer = loop.call_later(GOES_S, self._failed, name, "the citizen's voice ended")
+
+    def _began(self, name: ListeningId) -> None:
+        listening = self._listenings.get(name)
+        if listening is not None:
+            command = listening.command
+            self._sink(SpeechBegan(call=command.call, listening=name, node=command.node))
 
     def _heard(self, name: ListeningId, words: Sequence[Word], partial: bool) -> None:
         listening = self._listenings.get(name)

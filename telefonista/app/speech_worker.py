@@ -65,6 +65,12 @@ class Taken(msgspec.Struct, tag=True):
     samples_bytes: int
 
 
+class Began(msgspec.Struct, tag=True):
+    """Somebody is saying something."""
+
+    recognition: int
+
+
 class Understood(msgspec.Struct, tag=True):
     """Somebody said something: its words with their probabilities, `[unk]` for what was none of those asked for."""
 
@@ -80,7 +86,7 @@ class Failed(msgspec.Struct, tag=True):
 
 
 Inbox = Open | Sound | Close
-Outbox = Ready | Taken | Understood | Failed
+Outbox = Ready | Taken | Began | Understood | Failed
 
 _READ = msgspec.msgpack.Decoder(Inbox)
 _WRITE = msgspec.msgpack.Encoder()
@@ -125,6 +131,8 @@ class _Recogniser:
         self._last = 0
         self._rest = b""
         self._attention = Attention()
+        self.began = False
+        """Something is being said, and it was not told yet what."""
 
     def take(self, samples: bytes) -> list[tuple[tuple[tuple[str, float], ...], bool]]:
         """What was said by the end of this sound, each with whether it was told early."""
@@ -143,13 +151,14 @@ class _Recogniser:
         if self._rate_hz != TELEPHONE_HZ:
             samples, self._last = doubled(samples, after=self._last), samples[-1]
         if self._recogniser.AcceptWaveform(samples.tobytes()):
-            self._attention = Attention()
+            self._attention, self.began = Attention(), False
             return _words(self._recogniser.Result()), False
         text = json.loads(self._recogniser.PartialResult())["partial"]
         self._attention = attend(self._attention, text, lasted_s=PIECE_S, level_db=level_db)
+        self.began = self.began or bool(text)
         if not is_decisive(self._attention, options=self._options):
             return (), True
-        self._attention = Attention()
+        self._attention, self.began = Attention(), False
         return _words(self._recogniser.FinalResult()), True
 
 
@@ -203,8 +212,12 @@ class Worker:
     def _hear(self, message: Sound) -> None:
         recogniser = self._recognisers.get(message.recognition)
         if recogniser is not None:
+            before = recogniser.began
             for words, partial in recogniser.take(message.samples):
                 self._tell(Understood(message.recognition, words, partial))
+                before = False
+            if recogniser.began and not before:
+                self._tell(Began(message.recognition))
         self._tell(Taken(message.recognition, len(message.samples)))
 
 

@@ -330,6 +330,13 @@ class SurveyAnswered(CallEvent, frozen=True):
     """1 (worst) to 5 (best)."""
 
 
+class SpeechBegan(CallEvent, frozen=True):
+    """The citizen is saying something; what it is follows."""
+
+    listening: ListeningId
+    node: NodeName
+
+
 class SpeechHeard(CallEvent, frozen=True):
     """The citizen said something."""
 
@@ -987,6 +994,7 @@ Event = (
     | TicketOpened
     | TicketStatus
     | SurveyAnswered
+    | SpeechBegan
     | SpeechHeard
     | SpeechFailed
     | FlowEnded

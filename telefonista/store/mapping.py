@@ -600,6 +600,7 @@ RULES: dict[type, Rule | None] = {
     e.TicketOpened: _ticket_opened,
     e.TicketStatus: None,
     e.SurveyAnswered: _survey_answered,
+    e.SpeechBegan: None,
     e.SpeechHeard: _speech_heard,
     e.SpeechFailed: _speech_failed,
     e.FlowEnded: None,

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -15,13 +16,18 @@ from telefonista.app import speech
 from telefonista.app.speech import Ears, Recognisers, Unavailable
 from telefonista.app.speech_models import SAMPLE, install, installed
 from telefonista.kernel.commands import StartListening, StopListening
-from telefonista.kernel.events import Event, SpeechFailed, SpeechHeard
+from telefonista.kernel.events import Event, SpeechBegan, SpeechFailed, SpeechHeard
 from telefonista.kernel.ids import CallId, LegId, NodeName, listening_id
 from telefonista.pbx.audiosocket import AudioSocketServer
 from tests.contract.voices import FRAME_BYTES, PATIENCE_S, said, until
 
 CALL = CallId("tf1-1.1")
 NODE = NodeName("quiere")
+UNHEARD: dict[str, Any] = {
+    "began": lambda: None,
+    "heard": lambda words, partial: None,
+    "failed": lambda why: None,
+}
 
 
 class Room:
@@ -30,9 +36,17 @@ class Room:
     def __init__(self, recognisers: Recognisers, server: AudioSocketServer, port: int) -> None:
         self.recognisers = recognisers
         self.events: list[Event] = []
+        """But for the beginnings."""
+        self.began = 0
         self.port = port
-        self.ears = Ears(recognisers, server=server, context="listening", sink=self.events.append)
+        self.ears = Ears(recognisers, server=server, context="listening", sink=self._take)
         self._writers: list[asyncio.StreamWriter] = []
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, SpeechBegan):
+            self.began += 1
+        else:
+            self.events.append(event)
 
     def start(self, number: int = 1, *, language: str = "es-UY") -> str | None:
         return self.ears.start_listening(
@@ -107,6 +121,7 @@ async def test_what_a_citizen_says_is_heard_before_the_silence_is_long(room: Roo
     assert (heard.call, heard.node, heard.phrase) == (CALL, NODE, phrase)
     assert heard.confidence >= 0.8
     assert heard.partial
+    assert room.began <= 1
     assert room.ears.listening == 0
 
 
@@ -220,7 +235,7 @@ async def test_without_a_model_nobody_listens_and_no_process_runs() -> None:
     recognisers.start()
     assert recognisers.pids == []
     with pytest.raises(Unavailable):
-        recognisers.open(language="es", options=[["sí"]], heard=lambda words, partial: None, failed=lambda why: None)
+        recognisers.open(language="es", options=[["sí"]], **UNHEARD)
     await recognisers.stop()
 
 
@@ -229,7 +244,7 @@ async def test_what_is_said_while_the_models_are_loaded_is_heard_when_they_are(m
     server = AudioSocketServer(reactor=AsyncioSelectorReactor(asyncio.get_running_loop()))
     room = Room(recognisers, server, server.listen())
     with pytest.raises(Unavailable):
-        recognisers.open(language="es", options=[["sí"]], heard=lambda words, partial: None, failed=lambda why: None)
+        recognisers.open(language="es", options=[["sí"]], **UNHEARD)
     recognisers.start()
     try:
         await until(lambda: recognisers.pids != [], "a process")
@@ -262,3 +277,14 @@ async def test_a_model_that_takes_too_long_to_load_leads_to_the_keys(
         room.hang_up()
         await recognisers.stop()
         await server.stop()
+
+
+async def test_who_begins_to_speak_is_told_of_before_it_is_known_what_they_say(room: Room) -> None:
+    writer = await room.connects(room.start())
+    sound = said("tramites", after_s=0.05)
+    for place in range(0, len(sound), FRAME_BYTES):
+        writer.write(b"\x10\x01\x40" + sound[place : place + FRAME_BYTES].ljust(FRAME_BYTES, b"\0"))
+        await writer.drain()
+        await asyncio.sleep(0.005)
+    await until(lambda: room.began == 1, "the beginning")
+    assert room.events == []

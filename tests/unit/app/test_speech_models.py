@@ -17,6 +17,7 @@ from telefonista.app.cli import app
 from telefonista.app.home import Home
 from telefonista.app.speech_models import SAMPLE, Model, ModelRefused, check, facts, install, installed
 from telefonista.app.speech_worker import (
+    Began,
     Close,
     Failed,
     Open,
@@ -193,6 +194,8 @@ def test_a_worker_understands_sound_at_the_rate_of_its_model(
     understood = [message for message in told if isinstance(message, Understood)]
     assert [[word for word, _ in each.words] for each in understood] == [["sí"]]
     assert understood[0].partial
+    assert [message for message in told if isinstance(message, Began)] == [Began(7)]
+    assert told.index(Began(7)) < told.index(understood[0])
     assert sum(message.samples_bytes for message in told if isinstance(message, Taken)) == len(sound)
 
 

@@ -24,8 +24,10 @@ from telefonista.kernel.events import (
     LegEnded,
     NodeEntered,
     OptionChosen,
+    SpeechBegan,
     SpeechFailed,
     SpeechHeard,
+    TimerFired,
 )
 from telefonista.kernel.ids import ListeningId, NodeName, QueueName, citizen_leg
 from telefonista.kernel.machine import Output
@@ -87,6 +89,10 @@ class Spoken(Line):
                 confidence=1.0,
             )
         )
+
+    def begins(self, *, listening: str = "") -> None:
+        name = ListeningId(listening) if listening else self.listening
+        self.happens(SpeechBegan(call=CALL, listening=name, node=NodeName("quiere")))
 
     def fails(self) -> None:
         self.happens(
@@ -160,6 +166,24 @@ def test_what_is_not_understood_is_asked_again_by_a_listening_of_its_own() -> No
     assert call.listening != first
     call.says("sí", listening=first)
     assert call.decisions == []
+
+
+def test_who_begins_to_speak_is_given_the_whole_time_anew() -> None:
+    call = line()
+    call.begins()
+    assert call.commands == []
+    call.hears_all()
+    (first,) = call.timers()
+    call.begins(listening=f"{CALL}.l9")
+    assert call.commands == []
+    call.begins()
+    (second,) = call.timers()
+    assert second.after_s == first.after_s == 6.0
+    assert second.token != first.token
+    call.happens(TimerFired(call=CALL, key=first.key, token=first.token))
+    assert call.decisions == []
+    call.says("sí")
+    assert HandedOff(call=CALL, queue=QueueName("general")) in call.decisions
 
 
 def test_after_two_failures_there_are_only_keys() -> None:
@@ -397,7 +421,7 @@ def test_dialogues_have_citizens_who_speak(steps: str, problem: str) -> None:
 
 
 HAPPENINGS = st.one_of(
-    st.sampled_from(["hear", "wait", "fail", "resume"]),
+    st.sampled_from(["hear", "wait", "fail", "resume", "begin"]),
     st.tuples(st.just("press"), st.sampled_from("0123456789*#")),
     st.tuples(
         st.just("say"),
@@ -425,6 +449,8 @@ def test_whatever_is_said_pressed_or_fails_leads_somewhere_and_is_replayed_the_s
                 call.resumes()
             case "fail" if session.listening is not None:
                 call.fails()
+            case "begin" if session.listening is not None:
+                call.begins()
             case ("press", digit):
                 call.presses(digit)
             case ("say", phrase, n):
