@@ -134,6 +134,28 @@ async def test_database_that_is_away_is_told_and_the_call_goes_on(open_house: Op
     assert events_of(house, row["id"], "NodeEntered")[-1]["node"] == "disculpe"
 
 
+async def test_nonsense_is_told_and_the_call_goes_on(open_house: OpenHouse) -> None:
+    """Citizen → 2 → another system answers with markup → an apology; the journal has the reason, not the answer."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.0 200 OK\r\n\r\n{"deuda": "<speak>mil</speak>"}')
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    house = await house_with(open_house, "clases", sources=[{"name": "rota", "url": f"http://127.0.0.1:{port}/"}])
+    citizens = await house.citizens(CitizenPlan(number=NUMBER, presses=(Press(after_s=1.0, keys="2"),)))
+    (seen,) = await citizens.wait()
+    server.close()
+    assert (seen.status, seen.ended_by) == (200, EndedBy.SYSTEM)
+    row = await house.stored(NUMBER)
+    (failed,) = events_of(house, row["id"], "LookupFailed")
+    assert failed["why"] == "deuda is no number"
+    assert "speak" not in str(house.journalled(row["id"]))
+
+
 async def test_santa_fe_answers_as_its_hours_say(open_house: OpenHouse) -> None:
     """Citizen → Santa Fe, at the hour that it is: the closing message and a goodbye, or the welcome and a person."""
     flow = sample_flow("santa-fe")
