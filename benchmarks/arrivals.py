@@ -79,10 +79,10 @@ class Day:
     length_s: float
 
 
-def draw_day(seed: int, *, length_s: float) -> Day:
-    """The day that this seed makes: arrivals by chance, at a rate with two rushes."""
+def draw_day(seed: int, *, length_s: float, crowd: float = 1.0) -> Day:
+    """The day that this seed makes: arrivals by chance, at a rate with two rushes; `crowd` times as many as usual."""
     draw = random.Random(seed)
-    moments = list(_arrivals(draw, length_s=length_s))
+    moments = list(_arrivals(draw, length_s=length_s, per_s=crowd * _MOST_PER_S))
     numbers = draw.sample(range(100_000), len(moments))
     people = tuple(
         Person(
@@ -103,14 +103,14 @@ def draw_day(seed: int, *, length_s: float) -> Day:
     return Day(people=people, absences=absences, length_s=length_s)
 
 
-def _arrivals(draw: random.Random, *, length_s: float) -> Iterator[float]:
+def _arrivals(draw: random.Random, *, length_s: float, per_s: float) -> Iterator[float]:
     """A Poisson process by thinning."""
-    most = _MOST_PER_S * (_BASE + sum(height for _, _, height in _PEAKS))
+    most = per_s * (_BASE + sum(height for _, _, height in _PEAKS))
     at = draw.expovariate(most)
     while at < length_s:
         share = at / length_s
         rushes = sum(height * math.exp(-(((share - middle) / width) ** 2) / 2) for middle, width, height in _PEAKS)
-        if draw.random() * most < _MOST_PER_S * (_BASE + rushes):
+        if draw.random() * most < per_s * (_BASE + rushes):
             yield at
         at += draw.expovariate(most)
 

@@ -48,6 +48,8 @@ from telefonista.pbx.packages import Tool, Toolbox, default_folder, ensure
 
 LENGTH_S = 200.0
 QUICK_S = 80.0
+CROWDS = (1.0, 1.3)
+"""A day that the agents can just do, and one that they cannot."""
 SECOND_LEVEL_AFTER_S = 0.0
 """Both ways take somebody of the second level as soon as nobody of the first is free."""
 FIRST_SKILL, SECOND_SKILL = 7, 3
@@ -358,14 +360,15 @@ class _Round:
         return spans
 
 
-async def measure(*, seeds: Sequence[int], length_s: float) -> tuple[str, list[Section]]:
-    """Asterisk's version, and both ways' days side by side, in turns that change their order."""
+async def measure(*, seeds: Sequence[int], length_s: float, crowd: float) -> tuple[str, list[Section]]:
+    """Asterisk's version, and both ways' days side by side, in turns that change their order; with `crowd` times the
+    usual citizens."""
     toolbox = ensure(default_folder(), wanted=set(Tool), report=print)
     seen: dict[Way, list[Figures]] = {way: [] for way in Way}
     people = 0
     version = ""
     for turn, seed in enumerate(seeds):
-        day = draw_day(seed, length_s=length_s)
+        day = draw_day(seed, length_s=length_s, crowd=crowd)
         people += len(day.people)
         async with _open_house(toolbox) as house:
             version = await house.asterisk("core show version")
@@ -375,8 +378,8 @@ async def measure(*, seeds: Sequence[int], length_s: float) -> tuple[str, list[S
                     seen[way].append(await played.play())
                 progress(f"{way.name.lower()}: day {seed}: {_told(seen[way][-1])}")
     return version, [
-        _section(seen, days=len(seeds), people=people, length_s=length_s),
-        _estimates(seen),
+        _section(seen, days=len(seeds), people=people, length_s=length_s, crowd=crowd),
+        _estimates(seen, crowd=crowd),
     ]
 
 
@@ -397,11 +400,13 @@ def _told(one: Figures) -> str:
     return f"{one.answered} answered, {one.abandoned} abandoned, {one.lost} lost of {one.offered}"
 
 
-def _section(seen: Mapping[Way, Sequence[Figures]], *, days: int, people: int, length_s: float) -> Section:
+def _section(
+    seen: Mapping[Way, Sequence[Figures]], *, days: int, people: int, length_s: float, crowd: float
+) -> Section:
     each = [seen[way] for way in (Way.ENGINE, Way.DIALPLAN)]
     waits = [[wait for one in ones for wait in one.waits_s] for ones in each]
     return Section(
-        title="A day",
+        title=_title("A day", crowd=crowd),
         ways=("ours", "app_queue"),
         rows=[
             Row(what="chose a queue", cells=[str(_total(ones, "offered")) for ones in each]),
@@ -432,11 +437,11 @@ def _section(seen: Mapping[Way, Sequence[Figures]], *, days: int, people: int, l
     )
 
 
-def _estimates(seen: Mapping[Way, Sequence[Figures]]) -> Section:
+def _estimates(seen: Mapping[Way, Sequence[Figures]], *, crowd: float) -> Section:
     each = [seen[way] for way in (Way.ENGINE, Way.DIALPLAN)]
     errors = [[error for one in ones for error in one.errors_s] for ones in each]
     return Section(
-        title="The estimated wait",
+        title=_title("The estimated wait", crowd=crowd),
         ways=("ours", "app_queue"),
         rows=[
             Row(what="had to wait", cells=[str(_total(ones, "waited")) for ones in each]),
@@ -457,6 +462,10 @@ def _estimates(seen: Mapping[Way, Sequence[Figures]]) -> Section:
             "average (QUEUEHOLDTIME), which it does not say while it is 0.",
         ],
     )
+
+
+def _title(what: str, *, crowd: float) -> str:
+    return what if crowd == 1.0 else f"{what}, {crowd:g} times the citizens"
 
 
 def _total(ones: Sequence[Figures], name: str) -> int:
