@@ -751,7 +751,11 @@ class Desk:
             return self._waited_too_long(stay, at=at)
         if event.key == CLOSING_TIMER and is_closed(policy, at=at) and self._may_be_sent_on(visit.call):
             return [self._sends_on(visit.call, visit.queue, Elsewhere(policy.when_closed, "closed"))]
-        return self._recheck(stay, at=at) if event.key == RECHECK_TIMER else []
+        if event.key == RECHECK_TIMER:
+            # The next offer may be far off, with the link down; without this the timer would be due again at once.
+            self._matching.time_has_come(at)
+            return self._recheck(stay, at=at)
+        return []
 
     def _waited_too_long(self, stay: Stay, *, at: float) -> list[Output]:
         visit, policy = stay.visit, self.policy(stay.visit.queue)

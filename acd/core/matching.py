@@ -210,6 +210,12 @@ class Matching:
             choice = self._for_asks()
         return choice
 
+    def time_has_come(self, now: float) -> None:
+        """Time alone has changed who may answer whom; asked for an offer or not, it is so from now on (epoch
+        seconds)."""
+        self._now = max(self._now, now)
+        self._look_again()
+
     def recheck_at(self, call: CallId) -> float | None:
         """When time alone will change who may answer (epoch seconds): ask for the next offer then. None: never."""
         recheck = self._waiting[call].recheck

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from acd import CallbackPolicy, QueuePolicy, VoicemailPolicy, read_destination
+from acd import CallbackPolicy, QueuePolicy, Relaxation, VoicemailPolicy, read_destination
 from acd.core.estimate import FEWEST_KNOWN, LONGEST_KEPT_S, LONGEST_MEMORY_S, Pace
 from agents import Member
 from telefonista.kernel.commands import Prompt, StartMusic, StopMusic, StopPlayback
@@ -23,6 +23,7 @@ from telefonista.kernel.events import (
     Presence,
     PresenceChanged,
     ReturnedToQueue,
+    TimerFired,
     VisitOutcome,
     VisitResumed,
     VisitStarted,
@@ -307,6 +308,26 @@ def test_citizen_who_was_served_here_lately_is_kept_for_the_same_agent() -> None
     assert hall.offers() == [(FIRST, BEA)], "BEA is waited for"
     hall.fires(SECOND, "acd.recheck")
     assert hall.offers() == [(FIRST, BEA), (SECOND, ANA)]
+
+
+def test_time_that_is_up_while_nobody_can_be_offered_is_up_once_and_does_not_go_off_for_ever() -> None:
+    """Seen in random days with the link down: the timer was set anew for no time at all, without end."""
+    relaxed = QueuePolicy(name=TRAMITES, relax=(Relaxation(after_s=30, level=2), Relaxation(after_s=60, level=3)))
+    hall = Hall(relaxed)
+    hall.comes(FIRST)
+    for due_s in (30, 60):
+        hall.now += hall.timers(FIRST)["acd.recheck"]
+        hall.done.clear()
+        batch = hall.cascade.run(
+            TimerFired(call=FIRST, key="acd.recheck", token=1),
+            at=hall.now,
+            now=hall.now,
+            next_seq=hall.seq,
+            matching=False,
+        )
+        hall.seq += len(batch.entries)
+        hall.done += batch.commands
+        assert hall.timers(FIRST).get("acd.recheck") == (30 if due_s == 30 else None)
 
 
 @pytest.mark.parametrize(
