@@ -23,6 +23,7 @@ from telefonista.kernel.events import (
     Event,
     PauseAsked,
     Phone,
+    Presence,
     RequestRefused,
     SupervisionAsked,
     TakeOverAsked,
@@ -120,8 +121,9 @@ class Door:
         if supervisor not in roster.members:
             return f"{supervisor} has no telephone here"
         state = roster[supervisor]
-        if state.call not in (None, call):
-            return f"{supervisor} is in another call"
+        takes_part = state.call == call and state.presence is Presence.BUSY
+        if state.call is not None and not takes_part:
+            return f"{supervisor} is in a call, or wraps one up"
         if state.phone is Phone.UNREACHABLE:
             return f"the telephone of {supervisor} is not there"
         return None

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from telefonista.app.config import parse_config
@@ -143,7 +144,7 @@ def test_supervisor_needs_a_telephone_that_is_there_and_free(entrance: Entrance)
     house.talks(call)
     other = house.call_to()
     house.rings(other)
-    for supervisor, why in ((SOL, "has no telephone here"), (LUIS, "is in another call")):
+    for supervisor, why in ((SOL, "has no telephone here"), (LUIS, "is in a call")):
         with pytest.raises(Refusal, match=why):
             entrance.wishes(SupervisionAsked(call=call, supervisor=supervisor, mode=Supervision.LISTEN))
     house.hangs_up(other)
@@ -151,6 +152,17 @@ def test_supervisor_needs_a_telephone_that_is_there_and_free(entrance: Entrance)
     house.hear()
     with pytest.raises(Refusal, match="is not there"):
         entrance.wishes(TakeOverAsked(call=call, supervisor=LUIS))
+
+
+def test_supervisor_who_wraps_up_a_part_of_this_very_call_takes_no_part_in_it_yet(entrance: Entrance) -> None:
+    """Taking it over then would be what cannot be, and cost the citizen the call."""
+    house = entrance.house
+    call = house.call_to()
+    house.talks(call)
+    roster = house.engine.agents.roster
+    roster.put(msgspec.structs.replace(roster[LUIS], presence=Presence.WRAP_UP, call=call))
+    with pytest.raises(Refusal, match="wraps one up"):
+        entrance.wishes(SupervisionAsked(call=call, supervisor=LUIS, mode=Supervision.LISTEN))
 
 
 def test_disposition_of_an_earlier_contact_is_of_the_queue_that_the_store_knows(entrance: Entrance) -> None:
