@@ -59,6 +59,8 @@ def agents(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
 
 def _agents(shown: list[dict[str, Any]]) -> Iterable[RenderableType]:
     table = Sheet("agent", "name", "presence", "for", "why", "contact", spacious=False)
+    for column in (table.columns[0], table.columns[2], table.columns[3]):
+        column.no_wrap = True
     for column in table.columns:
         column.no_wrap = column.header not in ("name", "why")
     now = time.time()

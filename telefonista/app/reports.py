@@ -36,7 +36,7 @@ class Sheet(Table):
     """A table whose cells are shown as they are: what a caller is called is no markup."""
 
     def __init__(self, *headers: str, spacious: bool = True) -> None:
-        super().__init__(*headers, box=SIMPLE_HEAD, padding=(0, 1) if spacious else (0, 1, 0, 0))
+        super().__init__(*headers, box=SIMPLE_HEAD, padding=(0, 1) if spacious else (0, 1, 0, 0), show_edge=spacious)
 
     def add(self, *cells: str, style: str = "") -> None:
         """A row; `style` is that of its first cell."""
@@ -149,11 +149,20 @@ def _end(call: dict[str, Any]) -> str:
     return "open" if call["ended_at"] is None else str(call["handled_by"])
 
 
-_ENDS = ("answered", "abandoned", "diverted", "callback", "voicemail", "waiting")
+_ENDS = {
+    "answered": "answered",
+    "abandoned": "abandoned",
+    "diverted": "diverted",
+    "callback": "callback",
+    "voicemail": "message",
+    "waiting": "waiting",
+}
+"""What becomes of those who are offered, and how a narrow terminal calls it."""
 
 
 def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
-    queues = Sheet("queue", "offered", *_ENDS, spacious=False)
+    queues = Sheet("queue", "offered", *_ENDS.values(), spacious=False)
+    queues.columns[0].no_wrap = True
     speeds = Sheet("queue", "ASA", "AHT", "longest wait", "SL 1", "SL 2", "SL 3")
     later = Sheet("queue", "", "booked", "served", "unreached", "cancelled", "lost", "waiting")
     definitions: dict[str, str] = {}
@@ -169,7 +178,7 @@ def metrics(value: dict[str, Any]) -> Iterable[RenderableType]:
             if queue[what]["booked"]:
                 later.add(queue["queue"], what, *(str(count) for count in queue[what].values()))
     yield queues
-    yield f"offered = {' + '.join(_ENDS)}"
+    yield f"offered = {' + '.join(_ENDS.values())}"
     yield speeds
     yield from (Text(f"{name} = {definition}") for name, definition in definitions.items())
     yield "ASA = mean wait of the answered; AHT = talk + hold + wrap-up"

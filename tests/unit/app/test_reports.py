@@ -167,5 +167,5 @@ def test_store_without_a_call_has_no_calls_and_figures_of_nought(home: Home) -> 
     assert {queue["queue"] for queue in figures["queues"]} == {queue.name for queue in config.queues}
     text = printed(reports.metrics(figures))
     assert ["general", *["0"] * 7] in rows(text, "general")
-    assert "offered = answered + abandoned + diverted + callback + voicemail + waiting" in text
+    assert "offered = answered + abandoned + diverted + callback + message + waiting" in text
     assert "T = 20 s" in text
