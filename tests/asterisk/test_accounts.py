@@ -82,7 +82,8 @@ async def test_fifty_changes_of_accounts_touch_neither_a_conversation_nor_anothe
     span = Span(began, time.time())
     assert agent.talking_with == first.number
     for line, tone_hz in ((citizens.lines[first.number], AGENT_HZ), (agent.line, CITIZEN_HZ)):
-        assert len(line.heard(since=span.since, until=span.until)) >= 0.97 * 8000 * (span.until - span.since)
+        # A busy machine sends a packet late now and then; a conversation that is touched is silent for seconds.
+        assert len(line.heard(since=span.since, until=span.until)) >= 0.9 * 8000 * (span.until - span.since)
         assert tone_heard(line, tone_hz, span) > -25
     assert phone_changes(house, "102") == ["idle"]
 

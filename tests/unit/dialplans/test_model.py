@@ -73,6 +73,12 @@ def test_two_accounts_of_one_name_are_refused(plan: AsteriskPlan) -> None:
         replace(plan, trunks=(Trunk("ciudadano", ("127.0.0.1",)),))
 
 
+def test_message_of_an_engine_that_is_away_is_a_plain_path(plan: AsteriskPlan) -> None:
+    assert replace(plan, engine_away="/srv/telefonista/prompts/ausente").engine_away
+    with pytest.raises(PlanError):
+        replace(plan, engine_away="/srv/telefonista/prompts/a,b")
+
+
 def test_one_number_for_two_lines_is_refused(plan: AsteriskPlan) -> None:
     with pytest.raises(PlanError, match="4636 is there twice"):
         replace(plan, numbers=(PublicNumber("4636", "tramites"), PublicNumber("4636", "impuestos")))

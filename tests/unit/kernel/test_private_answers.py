@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from telefonista.kernel.cascade import Cascade
-from telefonista.kernel.events import Entry, Event, LookupAnswered, journalled
-from telefonista.kernel.ids import CallId
+from telefonista.kernel.events import CallbackAsked, Entry, Event, LookupAnswered, TicketOpened, journalled
+from telefonista.kernel.ids import CallId, QueueName
 from telefonista.kernel.machine import Output
 
 CALL = CallId("nodo1-1700000000.1")
@@ -48,3 +48,11 @@ def test_other_answers_are_kept_as_they_are() -> None:
 
 def test_no_line_of_a_log_has_the_values() -> None:
     assert "1500" not in repr(ANSWER)
+
+
+def test_what_citizens_told_the_back_office_and_where_they_are_called_back_is_in_no_line_of_a_log() -> None:
+    opened = TicketOpened(call=CALL, request=1, ticket="1000009", details={"cedula": "12345672"})
+    asked = CallbackAsked(call=CALL, queue=QueueName("general"), number="099123456")
+    assert "12345672" not in repr(opened)
+    assert "099123456" not in repr(asked)
+    assert ("1000009" in repr(opened), "general" in repr(asked)) == (True, True)
