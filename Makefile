@@ -10,7 +10,7 @@ PYTHON ?=
 export PYTHON
 ARGS ?=
 # More than there are cores: the tests wait for calls more than they compute.
-WORKERS ?= 3
+WORKERS ?= 4
 python := .venv/bin/python
 
 help:
