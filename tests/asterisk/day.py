@@ -15,6 +15,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from telefonista.app import client
@@ -50,6 +51,8 @@ _RUSH = (0.15, 0.65)
 _LOOK_EVERY_S = 0.05
 _LONGEST_S = 60.0
 _APART_S = 0.15
+_FOUND_GONE_S = 3.0
+"""After a start: Asterisk dials the engine, which then looks who is still there."""
 _ASKS_AFTER_S = 1.5
 _BACK_AFTER_S = 4.0
 _CALLED_BACK = (
@@ -505,10 +508,16 @@ def _was_too_late(ring: AgentCall, rings: Sequence[AgentCall]) -> bool:
 
 
 def differences(
-    account: Account, rows: Sequence[Mapping[str, Any]], *, follow_ups: Sequence[Mapping[str, Any]] = ()
+    account: Account,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    follow_ups: Sequence[Mapping[str, Any]] = (),
+    dead: Sequence[tuple[float, float]] = (),
 ) -> Iterator[str]:
     """Where the store tells something else of a citizen than the telephones. `rows` are the citizen's own calls in the
-    store, `follow_ups` the callbacks and messages that came of them."""
+    store, `follow_ups` the callbacks and messages that came of them. `dead` is from when to when (epoch seconds) there
+    was no engine: what Asterisk told in that very moment may have died with it, and who had left by then is found gone
+    and on record as lost."""
     call = account.call
     if call.status != 200:
         yield f"the citizen was not let in: {call.status}"
@@ -529,7 +538,11 @@ def differences(
         yield f"talked with {agents}, on record {told}"
     if None in ends or ends.count("answered") != len(told):
         yield f"visits ended {ends}, conversations {told}"
-    yield from (f"the visit of {visit['queue']} was lost" for visit in row["visits"] if visit["lost"])
+    for visit in row["visits"]:
+        if visit["lost"]:
+            ended_at = datetime.fromisoformat(visit["ended_at"]).timestamp()
+            if not any(since <= ended_at <= until + _FOUND_GONE_S for since, until in dead):
+                yield f"the visit of {visit['queue']} was lost"
     if not account.doubtful:
         end, seen = outcome(row), _seen(account)
         if end not in seen:

@@ -144,6 +144,7 @@ async def check(house: House, stage: Stage, *, people: Sequence[Person]) -> str:
             account,
             of_number.get(number, []),
             follow_ups=[row for row in rows if row["origin"] in {own["id"] for own in of_number.get(number, [])}],
+            dead=stage.dead,
         )
     ]
     found += played.stuck + played.still_ringing
